@@ -1,0 +1,187 @@
+//! Many values in one piece of memory: what the channels fill, the machines pass on, and the receivers read from.
+//! It knows neither what a value means nor how a batch looks on the wire.
+
+use bytes::Bytes;
+
+use crate::ids::{Attempt, JobId, SinkId};
+use crate::limits;
+
+/// What an entry of a batch says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A value: a job on its way to a worker, or a value on a one-way channel.
+    Value = 0,
+    /// One result of a job that goes on.
+    Result = 1,
+    /// The last result of a job, which is thereby completed.
+    Last = 2,
+    /// A run of jobs, beginning with the entry's, is completed without a further result.
+    Done = 3,
+    /// The job failed; the payload is the reason, in UTF-8.
+    Failed = 4,
+    /// A run of jobs, beginning with the entry's, is given back unstarted.
+    Returned = 5,
+    /// Nothing: an entry that was refused or has moved elsewhere. Never on the wire.
+    Void = 7,
+}
+
+/// One value of a batch, or what is said about a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The job; 0 on a one-way channel from the workers.
+    pub job: JobId,
+    /// The delivery it belongs to.
+    pub attempt: Attempt,
+    /// Where the payload ends; it begins where the previous entry's ends.
+    pub end: u32,
+    /// For [`Kind::Done`] and [`Kind::Returned`]: how many further consecutive jobs this settles. For a job that is sent: its sink.
+    pub extra: u32,
+    /// What this says.
+    pub kind: Kind,
+}
+
+impl Entry {
+    /// How many jobs this entry speaks of.
+    #[must_use]
+    pub const fn run(&self) -> u64 {
+        match self.kind {
+            Kind::Done | Kind::Returned => self.extra as u64 + 1,
+            Kind::Value | Kind::Result | Kind::Last | Kind::Failed | Kind::Void => 1,
+        }
+    }
+
+    /// The sink of a job that is sent.
+    #[must_use]
+    pub const fn sink(&self) -> SinkId {
+        SinkId(self.extra)
+    }
+}
+
+/// A batch that is complete: shared, never changed in its payload.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// All payloads, one behind the other.
+    pub payload: Bytes,
+    /// What they are.
+    pub entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// What this batch costs of a window: its payload, and a little for every entry.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        cost(self.entries.len(), self.payload.len())
+    }
+
+    /// The entries with where their payloads begin.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let mut start = 0;
+        self.entries.iter().map(move |entry| (std::mem::replace(&mut start, entry.end), entry))
+    }
+
+    /// Where the payload of the entry at `index` begins.
+    pub(crate) fn start(&self, index: usize) -> u32 {
+        index.checked_sub(1).and_then(|previous| self.entries.get(previous)).map_or(0, |entry| entry.end)
+    }
+
+    /// A part of this batch as a batch of its own; shares the payload.
+    pub(crate) fn part(&self, entries: std::ops::Range<usize>) -> Self {
+        let (start, end) = (self.start(entries.start), self.start(entries.end));
+        let mut own: Vec<Entry> = self.entries.get(entries).unwrap_or_default().to_vec();
+        for entry in &mut own {
+            entry.end -= start;
+        }
+        Self { payload: self.payload.slice(start as usize..end as usize), entries: own }
+    }
+}
+
+/// One value's bytes, inside a batch's payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    payload: &'a Bytes,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Piece<'a> {
+    pub(crate) const fn new(payload: &'a Bytes, start: u32, end: u32) -> Self {
+        Self { payload, start: start as usize, end: end as usize }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// To be copied.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.payload.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// To be kept without a copy.
+    pub(crate) fn shared(&self) -> Bytes {
+        self.payload.slice(self.start..self.end)
+    }
+}
+
+pub(crate) const fn cost(entries: usize, payload: usize) -> u64 {
+    entries as u64 * limits::ENTRY_COST + payload as u64
+}
+
+/// A batch that is being filled. Values are encoded straight into `payload`, then named by [`OpenBatch::push`].
+#[derive(Debug, Default)]
+pub struct OpenBatch {
+    /// Where the next value is encoded, at the end.
+    pub payload: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl OpenBatch {
+    /// Names what was appended to the payload since the last entry.
+    ///
+    /// # Panics
+    /// Where the payload has outgrown 4 GiB: the callers' limits on a value and on a batch are far below.
+    pub fn push(&mut self, kind: Kind, job: JobId, attempt: Attempt, extra: u32) {
+        let end = u32::try_from(self.payload.len()).expect("a batch is closed long before 4 GiB");
+        self.entries.push(Entry { job, attempt, end, extra, kind });
+    }
+
+    /// The newest entry, to be amended: a last result completes its job, a run grows by one.
+    pub fn last_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.last_mut()
+    }
+
+    /// Whether nothing was pushed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many entries were pushed.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What this batch costs so far.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        cost(self.entries.len(), self.payload.len())
+    }
+
+    /// Whether it is time to close it.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.payload.len() >= limits::BATCH_BYTES || self.entries.len() >= limits::BATCH_ENTRIES
+    }
+
+    /// Closes the batch and leaves an empty one, with room for as much again.
+    pub fn take(&mut self) -> Batch {
+        let next = Self {
+            payload: Vec::with_capacity(self.payload.len().min(limits::BATCH_BYTES)),
+            entries: Vec::with_capacity(self.entries.len()),
+        };
+        let full = std::mem::replace(self, next);
+        Batch { payload: Bytes::from(full.payload), entries: full.entries }
+    }
+}

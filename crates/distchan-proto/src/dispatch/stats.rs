@@ -1,0 +1,29 @@
+//! Counters of one channel. They only count; nothing is decided by them.
+
+/// What has happened on a channel since it was opened, and how it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// Jobs (or, on a channel from the workers, values) that were submitted.
+    pub submitted: u64,
+    /// Jobs that wait for a worker.
+    pub queued: u64,
+    /// Jobs that are with a worker.
+    pub in_flight: u64,
+    /// Jobs that were completed.
+    pub completed: u64,
+    /// Jobs whose handler said that they failed.
+    pub failed: u64,
+    /// Deliveries beyond a job's first: its worker was lost, or gave it back.
+    pub redelivered: u64,
+    /// Answers that were refused, because the job was no longer with the worker that sent them.
+    pub refused_answers: u64,
+    /// Bytes of jobs that are kept until they have their outcome, with their neighbours in the same batch.
+    pub kept_bytes: u64,
+    /// Bytes of results that wait for the receiver.
+    pub unread_bytes: u64,
+    /// Bytes of results that wait for their job's completion, or for an older job on an ordered channel.
+    pub held_bytes: u64,
+    /// Workers that have the channel open.
+    pub workers: u64,
+}

@@ -1,0 +1,177 @@
+//! The body of a batch frame: all payloads, then a table that says what they are, then the table's length.
+//! The table stands last so that payloads are copied straight to their place while the table grows beside them.
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, Entry, Kind};
+use crate::error::ProtocolError;
+use crate::ids::{Attempt, JobId};
+use crate::limits;
+use crate::varint;
+
+const TABLE_LENGTH: usize = 4;
+
+/// Composes the table of one body. One writer serves many bodies, so that its memory is used again.
+#[derive(Debug, Default)]
+pub(crate) struct TableWriter {
+    table: Vec<u8>,
+    attempt: Option<Attempt>,
+    previous: u64,
+}
+
+impl TableWriter {
+    /// Whether `entry` can go into the same body as those before it: all of a body's jobs have one attempt.
+    pub(crate) fn accepts(&self, entry: &Entry) -> bool {
+        self.attempt.is_none_or(|attempt| attempt == entry.attempt)
+    }
+
+    /// What [`TableWriter::finish`] will append, in bytes, with room for one more entry.
+    pub(crate) const fn size_with_one_more(&self) -> usize {
+        self.table.len() + TABLE_LENGTH + 2 * 10
+    }
+
+    /// Names a payload of `length` bytes.
+    pub(crate) fn push(&mut self, entry: &Entry, length: usize) {
+        debug_assert!(self.accepts(entry), "a body has one attempt");
+        if self.attempt.is_none() {
+            self.attempt = Some(entry.attempt);
+            varint::put(&mut self.table, u64::from(entry.attempt.0));
+        }
+        let difference = entry.job.0.wrapping_sub(self.previous).cast_signed();
+        self.previous = entry.job.0;
+        varint::put(&mut self.table, (varint::zigzag(difference) << 3) | entry.kind as u64);
+        let second = match entry.kind {
+            Kind::Done | Kind::Returned => u64::from(entry.extra),
+            Kind::Value | Kind::Result | Kind::Last | Kind::Failed | Kind::Void => length as u64,
+        };
+        varint::put(&mut self.table, second);
+    }
+
+    /// Appends the table to the payloads in `body` and is ready for the next one.
+    pub(crate) fn finish(&mut self, body: &mut Vec<u8>) {
+        body.extend_from_slice(&self.table);
+        let length = u32::try_from(self.table.len()).expect("a table is as bounded as a frame");
+        body.extend_from_slice(&length.to_le_bytes());
+        self.table.clear();
+        self.attempt = None;
+        self.previous = 0;
+    }
+}
+
+/// Reads a whole body. Each entry takes at least two bytes of the table, so what is allocated is bounded by what has arrived.
+pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
+    const TABLE: ProtocolError = ProtocolError::Malformed("batch: table");
+    let (front, length) = body.split_last_chunk::<TABLE_LENGTH>().ok_or(TABLE)?;
+    // A body of several frames has one entry; its table, like every other, was composed within a frame.
+    let length =
+        Some(u32::from_le_bytes(*length) as usize).filter(|length| *length <= limits::MAX_FRAME_BODY);
+    let length = length.ok_or(TABLE)?;
+    let payload_length = front.len().checked_sub(length).ok_or(TABLE)?;
+    let mut table = front.get(payload_length..).ok_or(TABLE)?;
+    let attempt = varint::take(&mut table).and_then(|a| u32::try_from(a).ok()).ok_or(TABLE)?;
+    let attempt = Attempt(attempt);
+    let mut entries = Vec::with_capacity(table.len() / 2);
+    let (mut job, mut end, mut settled) = (0u64, 0usize, 0u64);
+    while !table.is_empty() {
+        let key = varint::take(&mut table).ok_or(TABLE)?;
+        let second = varint::take(&mut table).ok_or(TABLE)?;
+        let kind = kind_from_wire(key & 7).ok_or(ProtocolError::Malformed("batch: unknown entry"))?;
+        job = job.wrapping_add(varint::unzigzag(key >> 3).cast_unsigned());
+        let mut extra = 0;
+        if matches!(kind, Kind::Done | Kind::Returned) {
+            // The sum over the body is bounded too: no worker can hold more, and each costs the reader a look-up.
+            settled = settled.saturating_add(second);
+            let fits = settled < limits::MAX_RUN && job.checked_add(second).is_some();
+            extra =
+                u32::try_from(second).ok().filter(|_| fits).ok_or(ProtocolError::Malformed("batch: run"))?;
+        } else {
+            let length = usize::try_from(second).map_err(|_| TABLE)?;
+            end = end.checked_add(length).filter(|end| *end <= payload_length).ok_or(TABLE)?;
+        }
+        let end = u32::try_from(end).map_err(|_| TABLE)?;
+        entries.push(Entry { job: JobId(job), attempt, end, extra, kind });
+    }
+    if entries.is_empty() || end != payload_length {
+        return Err(ProtocolError::Malformed("batch: payloads and table differ"));
+    }
+    Ok(Batch { payload: body.slice(..payload_length), entries })
+}
+
+/// Refuses values above `limit` bytes. A failure's reason has a limit of its own.
+pub(crate) fn check_sizes(batch: &Batch, limit: usize) -> Result<(), ProtocolError> {
+    // Where the whole is small enough, each part is.
+    if batch.payload.len() > limit {
+        for (start, entry) in batch.iter() {
+            let limit = if entry.kind == Kind::Failed { limit.max(limits::MAX_REASON) } else { limit };
+            if (entry.end - start) as usize > limit {
+                return Err(ProtocolError::ValueTooLarge { limit });
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn kind_from_wire(number: u64) -> Option<Kind> {
+    match number {
+        0 => Some(Kind::Value),
+        1 => Some(Kind::Result),
+        2 => Some(Kind::Last),
+        3 => Some(Kind::Done),
+        4 => Some(Kind::Failed),
+        5 => Some(Kind::Returned),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(kind: Kind, job: u64, extra: u32) -> Entry {
+        Entry { job: JobId(job), attempt: Attempt(3), end: 0, extra, kind }
+    }
+
+    #[test]
+    fn a_body_reads_as_it_was_written() {
+        let mut writer = TableWriter::default();
+        let mut body = b"abcde".to_vec();
+        writer.push(&entry(Kind::Last, 9, 0), 2);
+        writer.push(&entry(Kind::Done, 4, 5), 0);
+        writer.push(&entry(Kind::Failed, u64::MAX, 0), 3);
+        assert!(!writer.accepts(&Entry { attempt: Attempt(4), ..entry(Kind::Value, 1, 0) }));
+        writer.finish(&mut body);
+        let batch = decode(&Bytes::from(body)).unwrap();
+        let read: Vec<_> = batch.iter().map(|(start, e)| (e.kind, e.job.0, e.extra, start, e.end)).collect();
+        assert_eq!(
+            read,
+            [(Kind::Last, 9, 0, 0, 2), (Kind::Done, 4, 5, 2, 2), (Kind::Failed, u64::MAX, 0, 2, 5)]
+        );
+    }
+
+    #[test]
+    fn no_bytes_panic_or_allocate_beyond_themselves() {
+        for length in 0..40usize {
+            for seed in 0..2000u64 {
+                let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ length as u64;
+                let bytes: Vec<u8> = (0..length)
+                    .map(|_| {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        (state >> 59) as u8
+                    })
+                    .collect();
+                if let Ok(batch) = decode(&Bytes::from(bytes)) {
+                    assert!(batch.entries.len() * 2 <= length);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_longer_than_a_worker_can_hold_is_refused() {
+        let mut body = Vec::new();
+        let mut writer = TableWriter::default();
+        writer.push(&entry(Kind::Done, 1, u32::MAX), 0);
+        writer.finish(&mut body);
+        assert_eq!(decode(&Bytes::from(body)).unwrap_err(), ProtocolError::Malformed("batch: run"));
+    }
+}

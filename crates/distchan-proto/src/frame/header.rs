@@ -1,0 +1,98 @@
+//! The twelve bytes before every frame's body.
+
+use crate::ids::ChannelNo;
+
+/// Body length (u32), checksum (u32), kind (u8), flags (u8), channel (u16); little endian.
+pub(crate) const LENGTH: usize = 12;
+
+/// The body goes on in this channel's next batch frame.
+pub(crate) const FLAG_MORE: u8 = 1;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    Hello,
+    Welcome,
+    Goodbye,
+    Open,
+    Opened,
+    Refused,
+    Schemas,
+    Finished,
+    Credit,
+    Leave,
+    Drain,
+    Batch,
+    /// A kind from 0x80 up that this version does not know: skipped.
+    Skippable,
+}
+
+const WIRE: [(u8, FrameKind); 12] = [
+    (0x01, FrameKind::Hello),
+    (0x02, FrameKind::Welcome),
+    (0x03, FrameKind::Goodbye),
+    (0x10, FrameKind::Open),
+    (0x11, FrameKind::Opened),
+    (0x12, FrameKind::Refused),
+    (0x13, FrameKind::Schemas),
+    (0x14, FrameKind::Finished),
+    (0x15, FrameKind::Credit),
+    (0x16, FrameKind::Leave),
+    (0x17, FrameKind::Drain),
+    (0x20, FrameKind::Batch),
+];
+
+impl FrameKind {
+    pub(crate) fn from_wire(byte: u8) -> Option<Self> {
+        if byte >= 0x80 {
+            return Some(Self::Skippable);
+        }
+        WIRE.iter().find(|(number, _)| *number == byte).map(|(_, kind)| *kind)
+    }
+
+    pub(crate) fn to_wire(self) -> u8 {
+        WIRE.iter().find(|(_, kind)| *kind == self).map_or(0xff, |(number, _)| *number)
+    }
+}
+
+/// A header as it stands on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) length: u32,
+    pub(crate) checksum: u32,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) channel: ChannelNo,
+}
+
+impl Header {
+    pub(crate) fn parse(bytes: [u8; LENGTH]) -> Self {
+        let [l0, l1, l2, l3, c0, c1, c2, c3, kind, flags, n0, n1] = bytes;
+        Self {
+            length: u32::from_le_bytes([l0, l1, l2, l3]),
+            checksum: u32::from_le_bytes([c0, c1, c2, c3]),
+            kind,
+            flags,
+            channel: ChannelNo(u16::from_le_bytes([n0, n1])),
+        }
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; LENGTH] {
+        let [l0, l1, l2, l3] = self.length.to_le_bytes();
+        let [c0, c1, c2, c3] = self.checksum.to_le_bytes();
+        let [n0, n1] = self.channel.0.to_le_bytes();
+        [l0, l1, l2, l3, c0, c1, c2, c3, self.kind, self.flags, n0, n1]
+    }
+
+    /// CRC-32 over length, kind, flags, channel and body.
+    pub(crate) fn checksum_of(&self, body: &[&[u8]]) -> u32 {
+        let [n0, n1] = self.channel.0.to_le_bytes();
+        let [l0, l1, l2, l3] = self.length.to_le_bytes();
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&[l0, l1, l2, l3, self.kind, self.flags, n0, n1]);
+        for piece in body {
+            hasher.update(piece);
+        }
+        hasher.finalize()
+    }
+}

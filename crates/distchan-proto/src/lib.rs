@@ -1,0 +1,27 @@
+//! The core of distchan: the wire format and the state machines, without I/O, clocks or threads.
+//!
+//! Whoever drives a machine hands it what has happened (`handle_*`, with the time as an argument) and then takes what is to be done
+//! (`poll_*`). The same calls give the same bytes, always: so whole clusters can be run in one thread under virtual time.
+//!
+//! Data flows one way: [`batch`] → [`server`] / [`worker`] → `dispatch` / `session` → `frame`. What comes up is a returned event.
+//! The bytes are described in `PROTOCOL.md` at the root of the repository.
+
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+
+pub mod batch;
+mod dispatch;
+pub mod error;
+mod frame;
+pub mod ids;
+pub mod limits;
+pub mod schema;
+pub mod server;
+mod session;
+pub mod spec;
+pub mod time;
+pub mod transform;
+mod varint;
+pub mod worker;
+
+pub use crate::dispatch::stats::ChannelStats;
+pub use crate::frame::control::Direction;

@@ -1,0 +1,82 @@
+//! Every bound of the protocol in one table, each with its reason. Nothing else in the crate holds a number that limits a peer.
+
+use std::time::Duration;
+
+/// The largest body of one frame. Small enough that a control frame or another channel's job never waits long behind it
+/// (64 KiB take 0.5 s on 1 Mbit/s), large enough that a frame's fixed cost vanishes.
+pub const MAX_FRAME_BODY: usize = 64 * 1024;
+
+/// The largest body of a frame before the handshake is done: a stranger costs at most this much memory and one read buffer.
+pub const MAX_HANDSHAKE_BODY: usize = 4 * 1024;
+
+/// The whole handshake, from accept to `WELCOME`; who has not finished by then is disconnected, so that a stalled
+/// peer holds a place for a bounded time.
+pub const HANDSHAKE_BUDGET: Duration = Duration::from_secs(10);
+
+/// The default bound on one encoded value, either way. A larger one is refused on the sender's side, before it travels.
+pub const DEFAULT_MAX_VALUE: usize = 16 * 1024 * 1024;
+
+/// The most that [`DEFAULT_MAX_VALUE`] can be raised to: positions inside a batch are 32 bits wide.
+pub const LARGEST_MAX_VALUE: usize = 2 * 1024 * 1024 * 1024;
+
+/// A sender closes the batch it gathers at this size, so that a job that stays unfinished keeps at most so many of its
+/// neighbours' bytes in memory.
+pub const BATCH_BYTES: usize = 128 * 1024;
+
+/// ... and at this many values.
+pub const BATCH_ENTRIES: usize = 4096;
+
+/// How many bytes one call of `poll_transmit` gathers at most (a large frame may exceed it by one frame): one large write.
+pub const TRANSMIT_BYTES: usize = 256 * 1024;
+
+/// The most jobs that a worker may hold unfinished on one channel. At 10 M jobs/s this is 6.5 ms of work.
+pub const MAX_JOBS_IN_HAND: u32 = 65_536;
+
+/// The bytes of unfinished jobs that a worker may hold on one channel (one job may exceed it, or none larger could travel).
+pub const MAX_BYTES_IN_HAND: u64 = 8 * 1024 * 1024;
+
+/// How many bytes of answers or values a worker may have on the way to a server's receiver, per channel.
+pub const ANSWER_WINDOW: u64 = 1024 * 1024;
+
+/// ... and, where many workers share a receiver, at least this much each.
+pub const SMALLEST_ANSWER_WINDOW: u64 = 64 * 1024;
+
+/// What an entry costs of a window besides its payload, so that empty values are counted too.
+pub const ENTRY_COST: u64 = 16;
+
+/// While so many bytes of results wait for the server's receiver, or are held for order or for their job's completion,
+/// the channel gives out no further jobs.
+pub const MAX_UNREAD_RESULTS: u64 = 64 * 1024 * 1024;
+
+/// The results of one unfinished job that the server keeps; a job that sends more fails.
+pub const MAX_RESULTS_PER_JOB: u64 = 64 * 1024 * 1024;
+
+/// How far the delivery of jobs may run ahead of the oldest unfinished one on an ordered channel.
+pub const ORDER_WINDOW: u64 = 65_536;
+
+/// How many jobs the runs of one body may settle: more than a worker can hold is a lie.
+pub const MAX_RUN: u64 = MAX_JOBS_IN_HAND as u64;
+
+/// Channel numbers that one connection may use, for channels that are open, were refused or were left: no number is used twice.
+pub const MAX_CHANNELS_PER_CONNECTION: usize = 1024;
+
+/// Names, signatures, codec names: what a person types.
+pub const MAX_NAME: usize = 256;
+
+/// A failure's reason, or the text of a refusal; longer ones are cut by their sender.
+pub const MAX_REASON: usize = 4 * 1024;
+
+/// The text of a `GOODBYE`, which must fit a frame of the handshake.
+pub const MAX_FAREWELL: usize = 1024;
+
+/// An encoded schema: two of them fit one frame.
+pub const MAX_SCHEMA: usize = 24 * 1024;
+
+/// Control bytes that wait for a connection's writer. A peer that asks and never reads the answers is disconnected.
+pub const MAX_CONTROL_BACKLOG: usize = 1024 * 1024;
+
+/// Opens of unknown channels that one connection may have waiting.
+pub const MAX_WAITING_OPENS: usize = 64;
+
+/// How long an open of a channel that the server has not opened waits, at most, whatever the worker asks for.
+pub const MAX_OPEN_WAIT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,94 @@
+//! What the server writes to a connection: control messages first, then a piece of every large value, then batches of jobs,
+//! channel by channel in turn, as long as there is room.
+
+use crate::frame::batch::TableWriter;
+use crate::ids::ConnectionId;
+use crate::limits;
+use crate::server::ServerMachine;
+use crate::server::channel::Channel;
+use crate::server::connection::{Connection, Link};
+use crate::session::compose::Composer;
+use crate::session::state::Phase;
+use crate::time::Time;
+
+impl ServerMachine {
+    /// The next connection that has something to write, and was not named since its last empty [`ServerMachine::poll_transmit`].
+    pub fn poll_ready(&mut self) -> Option<ConnectionId> {
+        self.ready.pop_front()
+    }
+
+    /// Appends to `out` what is to be written to a connection: at most about [`limits::TRANSMIT_BYTES`]. Where it appends nothing,
+    /// [`ServerMachine::poll_ready`] will name the connection when there is something again.
+    pub fn poll_transmit(&mut self, _now: Time, id: ConnectionId, out: &mut Vec<u8>) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let began = out.len();
+        loop {
+            let before = out.len();
+            connection.session.outbox.take_control(out);
+            // Small jobs first: each large value still gets its frame, so that neither starves the other.
+            connection.write_jobs(&mut self.channels, &mut self.table, out, began + limits::TRANSMIT_BYTES);
+            connection.write_pieces(out);
+            let is_stuck = out.len() == before && connection.session.outbox.is_empty();
+            if is_stuck || out.len() - began >= limits::TRANSMIT_BYTES {
+                break;
+            }
+        }
+        connection.is_listed = out.len() > began || connection.has_output();
+        self.after_call();
+    }
+
+    /// Whether this connection is to be closed as soon as [`ServerMachine::poll_transmit`] has nothing more for it.
+    #[must_use]
+    pub fn is_closing(&self, id: ConnectionId) -> bool {
+        let phase = self.connections.get(&id).map(|connection| connection.session.state().phase());
+        phase.is_none_or(|phase| matches!(phase, Phase::Closing | Phase::Closed))
+    }
+}
+
+impl Connection {
+    /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
+    fn write_pieces(&mut self, out: &mut Vec<u8>) {
+        for no in self.session.outbox.take_pieces(out) {
+            if let Some(link) = self.link(no)
+                && !link.is_sending
+            {
+                link.is_sending = true;
+                self.sending.push_back(no);
+            }
+        }
+    }
+
+    fn write_jobs(
+        &mut self,
+        channels: &mut [Channel],
+        table: &mut TableWriter,
+        out: &mut Vec<u8>,
+        end: usize,
+    ) {
+        for _ in 0..self.sending.len() {
+            if out.len() >= end {
+                return;
+            }
+            let Some(no) = self.sending.pop_front() else {
+                return;
+            };
+            let Some(Link::Open(link)) = self.links.get_mut(&no) else {
+                continue;
+            };
+            let Some(channel) = channels.get_mut(link.channel.0 as usize) else {
+                continue;
+            };
+            let transform = channel.spec.transform.as_ref();
+            let mut composer = Composer::new(no, transform, out, &mut self.session.outbox, table, end);
+            channel.dispatch.take(link.member, |entry, piece| composer.push(entry, piece));
+            composer.finish();
+            // A channel whose large value is under way is in turn again when that has left.
+            link.is_sending = channel.dispatch.can_take(link.member) && !self.session.outbox.is_busy(no);
+            if link.is_sending {
+                self.sending.push_back(no);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Composes batch frames: small values are copied behind one another, a value larger than a frame is passed on by reference.
+
+use crate::batch::{Entry, Piece};
+use crate::frame::batch::TableWriter;
+use crate::frame::encode::FrameWriter;
+use crate::frame::header::FrameKind;
+use crate::ids::ChannelNo;
+use crate::limits;
+use crate::session::outbox::Outbox;
+use crate::transform::SharedTransform;
+
+/// A payload up to this size goes into a frame with others.
+const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
+
+/// Writes one channel's values as frames, as long as there is room in this transmission.
+#[derive(Debug)]
+pub(crate) struct Composer<'a> {
+    channel: ChannelNo,
+    transform: Option<&'a SharedTransform>,
+    out: &'a mut Vec<u8>,
+    outbox: &'a mut Outbox,
+    table: &'a mut TableWriter,
+    frame: Option<FrameWriter>,
+    /// How long `out` may become.
+    end: usize,
+}
+
+impl<'a> Composer<'a> {
+    pub(crate) const fn new(
+        channel: ChannelNo,
+        transform: Option<&'a SharedTransform>,
+        out: &'a mut Vec<u8>,
+        outbox: &'a mut Outbox,
+        table: &'a mut TableWriter,
+        end: usize,
+    ) -> Self {
+        Self { channel, transform, out, outbox, table, frame: None, end }
+    }
+
+    /// Takes a value; false (and nothing taken) when this transmission is full, or the channel waits for its large value.
+    pub(crate) fn push(&mut self, entry: &Entry, piece: &Piece<'_>) -> bool {
+        if let Some(frame) = &self.frame {
+            let body = self.out.len() - frame.body();
+            let fits = body + piece.len() + self.table.size_with_one_more() <= limits::MAX_FRAME_BODY;
+            if !fits || !self.table.accepts(entry) || piece.len() > LARGEST_SMALL {
+                self.finish();
+            }
+        }
+        if self.frame.is_none() && (self.outbox.is_busy(self.channel) || self.out.len() >= self.end) {
+            return false;
+        }
+        if piece.len() > LARGEST_SMALL {
+            self.push_large(entry, piece);
+            return true;
+        }
+        if self.frame.is_none() {
+            self.frame = Some(FrameWriter::begin(self.out));
+        }
+        self.out.extend_from_slice(piece.bytes());
+        self.table.push(entry, piece.len());
+        true
+    }
+
+    fn push_large(&mut self, entry: &Entry, piece: &Piece<'_>) {
+        let mut table = Vec::new();
+        self.table.push(entry, piece.len());
+        self.table.finish(&mut table);
+        match self.transform {
+            None => self.outbox.put_large(self.channel, piece.shared(), table),
+            Some(transform) => {
+                let mut plain = [piece.bytes(), &table].concat();
+                self.outbox.put_large(self.channel, transform.seal(&mut plain).into(), Vec::new());
+            }
+        }
+    }
+
+    /// Completes the frame that is being filled.
+    pub(crate) fn finish(&mut self) {
+        let Some(frame) = self.frame.take() else { return };
+        self.table.finish(self.out);
+        let Some(transform) = self.transform else {
+            frame.finish(self.out, FrameKind::Batch, self.channel);
+            return;
+        };
+        let mut plain = self.out.split_off(frame.body());
+        let coded = transform.seal(&mut plain);
+        if coded.len() <= limits::MAX_FRAME_BODY {
+            self.out.extend_from_slice(&coded);
+            frame.finish(self.out, FrameKind::Batch, self.channel);
+        } else {
+            frame.cancel(self.out);
+            self.outbox.put_large(self.channel, coded.into(), Vec::new());
+        }
+    }
+}

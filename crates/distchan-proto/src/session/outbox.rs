@@ -1,0 +1,92 @@
+//! What a connection has to write besides the batches that are composed on the spot: control messages, and large bodies
+//! that leave a piece at a time.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::error::ProtocolError;
+use crate::frame::control::Control;
+use crate::frame::encode;
+use crate::frame::header::FrameKind;
+use crate::ids::ChannelNo;
+use crate::limits;
+
+/// Bytes and bodies that wait for the writer.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    control: Vec<u8>,
+    large: BTreeMap<ChannelNo, LargeBody>,
+}
+
+/// A body of more than one frame: the payload is shared with whoever keeps the value, only the table is new.
+#[derive(Debug)]
+struct LargeBody {
+    payload: Bytes,
+    table: Bytes,
+}
+
+impl Outbox {
+    /// Queues bytes that stand before every frame.
+    pub(crate) fn put_raw(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.control);
+    }
+
+    /// Queues a message. A peer that makes us answer without reading the answers reaches the limit.
+    pub(crate) fn put(&mut self, channel: ChannelNo, message: &Control) -> Result<(), ProtocolError> {
+        if self.control.len() > limits::MAX_CONTROL_BACKLOG {
+            return Err(ProtocolError::ControlBacklog);
+        }
+        message.put(&mut self.control, channel);
+        Ok(())
+    }
+
+    /// Queues the last words, whatever waits.
+    pub(crate) fn put_last(&mut self, message: &Control) {
+        self.large.clear();
+        message.put(&mut self.control, ChannelNo(0));
+    }
+
+    /// Queues a body that is larger than a frame.
+    pub(crate) fn put_large(&mut self, channel: ChannelNo, payload: Bytes, table: Vec<u8>) {
+        let previous = self.large.insert(channel, LargeBody { payload, table: Bytes::from(table) });
+        assert!(previous.is_none(), "a channel's bodies leave one after the other");
+    }
+
+    /// Whether the channel's next batch has to wait for its large body.
+    pub(crate) fn is_busy(&self, channel: ChannelNo) -> bool {
+        self.large.contains_key(&channel)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.large.is_empty()
+    }
+
+    /// Moves all control messages to `out`.
+    pub(crate) fn take_control(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.control);
+        } else {
+            out.append(&mut self.control);
+        }
+    }
+
+    /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
+    pub(crate) fn take_pieces(&mut self, out: &mut Vec<u8>) -> Vec<ChannelNo> {
+        let mut finished = Vec::new();
+        for (channel, body) in &mut self.large {
+            let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
+            let room = limits::MAX_FRAME_BODY - payload.len();
+            let table = body.table.split_to(body.table.len().min(room));
+            let more = !(body.payload.is_empty() && body.table.is_empty());
+            encode::put(out, FrameKind::Batch, *channel, more, [&payload, &table]);
+            if !more {
+                finished.push(*channel);
+            }
+        }
+        for channel in &finished {
+            self.large.remove(channel);
+        }
+        finished
+    }
+}

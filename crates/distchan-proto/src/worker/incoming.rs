@@ -1,0 +1,159 @@
+//! Bytes from the server: its greeting, its answers to opens, its jobs.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::batch::Kind;
+use crate::error::{Code, ProtocolError, printable};
+use crate::frame::batch;
+use crate::frame::control::{Control, Direction, Goodbye, Opened, Refused, Schemas, Welcome};
+use crate::ids::ChannelNo;
+use crate::limits;
+use crate::schema::{Parties, Schema, first_difference_between};
+use crate::session::{Incoming, body_limit};
+use crate::time::Time;
+use crate::worker::WorkerMachine;
+use crate::worker::event::WorkerEvent;
+use crate::worker::link::LinkState;
+
+impl WorkerMachine {
+    /// Bytes have arrived: takes what is whole off the front of `input` and leaves the rest there for the next call.
+    pub fn handle_input(&mut self, _now: Time, input: &mut BytesMut) {
+        loop {
+            let handled = match self.session.next(input) {
+                Ok(Some(incoming)) => self.handle(incoming),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = handled {
+                self.break_off(&error);
+            }
+        }
+    }
+
+    fn handle(&mut self, incoming: Incoming) -> Result<(), ProtocolError> {
+        match incoming {
+            Incoming::Welcome(welcome) => self.handle_welcome(&welcome),
+            Incoming::Body(no, body) => return self.handle_body(no, &body),
+            Incoming::Control(no, Control::Opened(opened)) => return self.handle_opened(no, &opened),
+            Incoming::Control(no, Control::Refused(refused)) => return self.handle_refused(no, &refused),
+            Incoming::Control(no, Control::Credit(total)) => {
+                if let Some(link) = self.links.get_mut(&no) {
+                    link.allowance.grant(total);
+                    self.mark_sending(no);
+                }
+            }
+            Incoming::Control(no, Control::Finished) => {
+                if self.links.get(&no).is_some_and(|link| link.state == LinkState::Open) {
+                    self.events.push_back(WorkerEvent::Finished { no });
+                }
+            }
+            Incoming::Control(_, Control::Goodbye(goodbye)) => self.handle_goodbye(&goodbye),
+            Incoming::Control(..) | Incoming::Hello(_) => {
+                return Err(ProtocolError::Unexpected("message from a server"));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_welcome(&mut self, welcome: &Welcome) {
+        self.deadline = None;
+        self.events.push_back(WorkerEvent::Connected { session: welcome.session, epoch: welcome.epoch });
+        self.ask();
+    }
+
+    fn handle_goodbye(&mut self, goodbye: &Goodbye) {
+        let reason = printable(goodbye.text.as_bytes(), limits::MAX_REASON);
+        self.session.close(Code::Normal, String::new());
+        self.end(goodbye.code, &reason);
+    }
+
+    fn handle_opened(&mut self, no: ChannelNo, opened: &Opened) -> Result<(), ProtocolError> {
+        let Some(link) = self.links.get_mut(&no).filter(|link| link.is_asked) else {
+            return Err(ProtocolError::Unexpected("OPENED for a channel that was not asked for"));
+        };
+        match link.state {
+            LinkState::Opening => {}
+            // The user has left meanwhile; LEAVE is on its way. What still comes has a place to be dropped.
+            LinkState::Closed => {
+                self.session.expect_bodies(no, link.spec.max_value);
+                return Ok(());
+            }
+            LinkState::Open | LinkState::Leaving => return Err(ProtocolError::Unexpected("a second OPENED")),
+        }
+        let max_value = link.spec.agreed_max_value(opened.max_value);
+        self.session.expect_bodies(no, max_value);
+        if let Err(reason) = link.spec.check_probe(&opened.probe, "this worker", "the server") {
+            link.close();
+            self.tell(no, &Control::Leave);
+            self.events.push_back(WorkerEvent::Refused { no, code: Code::Transform, reason });
+            return Ok(());
+        }
+        link.state = LinkState::Open;
+        link.max_value = max_value;
+        link.allowance.grant(opened.credit);
+        self.mark_sending(no);
+        self.events.push_back(WorkerEvent::Opened { no, max_value });
+        Ok(())
+    }
+
+    fn handle_refused(&mut self, no: ChannelNo, refused: &Refused) -> Result<(), ProtocolError> {
+        let Some(link) = self.links.get_mut(&no).filter(|link| link.is_asked) else {
+            return Err(ProtocolError::Unexpected("REFUSED for a channel that was not asked for"));
+        };
+        if link.state != LinkState::Opening {
+            return Ok(());
+        }
+        link.close();
+        let mut reason = printable(refused.text.as_bytes(), limits::MAX_REASON);
+        let mut ours = None;
+        if let Some(schemas) = &refused.schemas {
+            reason = match (Schema::decode(&schemas.job), Schema::decode(&schemas.result)) {
+                (Ok(job), Ok(result)) => {
+                    let spec = &link.spec;
+                    first_difference_between(Parties::AT_WORKER, Self::root(spec.direction), &job, &spec.job)
+                        .or_else(|| {
+                            first_difference_between(Parties::AT_WORKER, "result", &result, &spec.result)
+                        })
+                        .unwrap_or_else(|| {
+                            "the server's fingerprints belong to other types than its schemas".to_owned()
+                        })
+                }
+                _ => "the server has other types, and sent a description of them that cannot be read"
+                    .to_owned(),
+            };
+            let (job, result) = (link.spec.job.encode().into(), link.spec.result.encode().into());
+            ours = Some(Schemas { job, result });
+        }
+        if let Some(schemas) = ours {
+            self.tell(no, &Control::Schemas(schemas));
+        }
+        self.events.push_back(WorkerEvent::Refused { no, code: refused.code, reason });
+        Ok(())
+    }
+
+    fn handle_body(&mut self, no: ChannelNo, body: &Bytes) -> Result<(), ProtocolError> {
+        let Some(link) = self.links.get_mut(&no).filter(|link| link.state != LinkState::Opening) else {
+            return Err(ProtocolError::Unexpected("jobs for a channel that is not open"));
+        };
+        if link.state != LinkState::Open || link.spec.direction == Direction::Up {
+            // Jobs that were on their way when this worker left: the server gives them to another.
+            return Ok(());
+        }
+        let batch = match &link.spec.transform {
+            None => batch::decode(body)?,
+            Some(transform) => batch::decode(
+                &transform.open(body, body_limit(link.max_value)).map_err(ProtocolError::Transform)?.into(),
+            )?,
+        };
+        batch::check_sizes(&batch, link.max_value)?;
+        if batch.entries.iter().any(|entry| entry.kind != Kind::Value) {
+            return Err(ProtocolError::Unexpected("entry from a server"));
+        }
+        link.in_hand += batch.entries.len() as u64;
+        if link.in_hand > u64::from(link.open.max_jobs) {
+            return Err(ProtocolError::Overrun("jobs"));
+        }
+        self.events.push_back(WorkerEvent::Jobs { no, batch });
+        Ok(())
+    }
+}

@@ -1,0 +1,284 @@
+//! The worker's machine: one connection to one server, and the channels opened over it. No I/O, no clock.
+
+mod event;
+mod incoming;
+mod link;
+mod transmit;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::batch::Batch;
+use crate::error::{Code, ProtocolError};
+use crate::frame::batch::TableWriter;
+use crate::frame::control::{Control, Direction, Hello, Open, cut};
+use crate::ids::ChannelNo;
+use crate::limits;
+use crate::session::Session;
+use crate::spec::ChannelSpec;
+use crate::time::Time;
+pub use crate::worker::event::WorkerEvent;
+use crate::worker::link::{Link, LinkState, number_after};
+
+/// What a worker says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerConfig {
+    /// Keeps applications apart: must be the server's.
+    pub signature: String,
+    /// For the server's list of workers.
+    pub name: String,
+}
+
+/// How a worker opens a channel, beyond what both sides must agree on.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Jobs that this worker works on at once.
+    pub concurrency: u32,
+    /// The most jobs that it holds unfinished.
+    pub max_jobs: u32,
+    /// The most bytes of unfinished jobs that it holds; one job may exceed it.
+    pub max_bytes: u64,
+    /// How long the server may wait for the channel to be opened there.
+    pub wait: Duration,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 1,
+            max_jobs: limits::MAX_JOBS_IN_HAND,
+            max_bytes: limits::MAX_BYTES_IN_HAND,
+            wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The worker's machine.
+///
+/// The drain rule, for whoever drives it. After any call that takes `&mut self`:
+/// 1. take all events with [`WorkerMachine::poll_event`];
+/// 2. for each channel that [`WorkerMachine::wants`] answers, [`WorkerMachine::submit`] those that wait;
+/// 3. while the transport can be written, write what [`WorkerMachine::poll_transmit`] appends, until it appends nothing;
+///    then, where [`WorkerMachine::is_closing`], close the transport and call [`WorkerMachine::handle_closed`];
+/// 4. arm a timer for [`WorkerMachine::poll_timeout`] and call [`WorkerMachine::handle_timeout`] then.
+#[derive(Debug)]
+pub struct WorkerMachine {
+    session: Session,
+    links: BTreeMap<ChannelNo, Link>,
+    sending: VecDeque<ChannelNo>,
+    events: VecDeque<WorkerEvent>,
+    table: TableWriter,
+    /// Until the handshake is done.
+    deadline: Option<Time>,
+    /// The user is done; `GOODBYE` follows the last answer.
+    close_requested: bool,
+    is_over: bool,
+}
+
+impl WorkerMachine {
+    /// A worker whose transport connection has just been made.
+    #[must_use]
+    pub fn new(now: Time, config: WorkerConfig) -> Self {
+        let hello = Hello { signature: config.signature, name: config.name };
+        Self {
+            session: Session::worker(hello),
+            links: BTreeMap::new(),
+            sending: VecDeque::new(),
+            events: VecDeque::new(),
+            table: TableWriter::default(),
+            deadline: Some(now + limits::HANDSHAKE_BUDGET),
+            close_requested: false,
+            is_over: false,
+        }
+    }
+
+    /// Asks for a channel; the answer is [`WorkerEvent::Opened`] or [`WorkerEvent::Refused`]. Can be called before the handshake
+    /// is done. `None` where the connection is over, or has used up its channel numbers.
+    pub fn open(&mut self, mut spec: ChannelSpec, options: OpenOptions) -> Option<ChannelNo> {
+        spec.name = cut(&spec.name, limits::MAX_NAME).to_owned();
+        let last = self.links.last_key_value().map(|(no, _)| *no);
+        let no = number_after(last).filter(|_| !self.is_over && !self.close_requested)?;
+        let open = Open {
+            name: spec.name.clone(),
+            direction: spec.direction,
+            codec: spec.codec.clone(),
+            job: spec.job.fingerprint().to_bytes(),
+            result: spec.result.fingerprint().to_bytes(),
+            probe: spec.probe().into(),
+            concurrency: options.concurrency,
+            max_jobs: options.max_jobs.max(1),
+            max_bytes: options.max_bytes,
+            max_value: spec.max_value as u64,
+            wait_millis: u64::try_from(options.wait.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.links.insert(no, Link::new(spec, open));
+        self.ask();
+        Some(no)
+    }
+
+    /// Whether answers of this channel could be sent, if there were any.
+    #[must_use]
+    pub fn wants(&self, no: ChannelNo) -> bool {
+        self.links.get(&no).is_some_and(Link::wants) && !self.session.outbox.is_busy(no)
+    }
+
+    /// Hands over answers (or, on a channel from the workers, values), in order.
+    pub fn submit(&mut self, no: ChannelNo, batch: Batch) {
+        if let Some(link) = self.links.get_mut(&no)
+            && link.is_open()
+            && !batch.entries.is_empty()
+        {
+            link.submit(batch);
+            self.mark_sending(no);
+        }
+    }
+
+    /// Asks for no further jobs of a channel. Those that are on their way still come.
+    pub fn drain(&mut self, no: ChannelNo) {
+        if self.links.get(&no).is_some_and(|link| link.state == LinkState::Open) {
+            self.tell(no, &Control::Drain);
+        }
+    }
+
+    /// Jobs that came, on all channels, and are not answered.
+    #[must_use]
+    pub fn in_hand(&self) -> u64 {
+        self.links.values().filter(|link| link.is_open()).map(|link| link.in_hand).sum()
+    }
+
+    /// Jobs that came on one channel, and are not answered.
+    #[must_use]
+    pub fn in_hand_of(&self, no: ChannelNo) -> u64 {
+        self.links.get(&no).map_or(0, |link| link.in_hand)
+    }
+
+    /// Whether [`WorkerMachine::poll_transmit`] may have something: to be asked after input, to wake whoever writes.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.session.outbox.is_empty() || !self.sending.is_empty() || self.close_requested
+    }
+
+    /// Leaves a channel: what was submitted is still sent, then what is in hand goes back to the server. Submit whatever waits before,
+    /// also where the channel does not [`WorkerMachine::wants`] it.
+    pub fn leave(&mut self, no: ChannelNo) {
+        let Some(link) = self.links.get_mut(&no) else {
+            return;
+        };
+        match link.state {
+            LinkState::Open => {
+                link.state = LinkState::Leaving;
+                self.mark_sending(no);
+            }
+            LinkState::Opening => {
+                link.close();
+                if link.is_asked {
+                    self.tell(no, &Control::Leave);
+                }
+            }
+            LinkState::Leaving | LinkState::Closed => {}
+        }
+    }
+
+    /// Leaves every channel, and says goodbye when everything has been sent; [`WorkerEvent::Closed`] follows when the server has
+    /// taken it all.
+    pub fn close(&mut self) {
+        let all: Vec<ChannelNo> = self.links.keys().copied().collect();
+        for no in all {
+            self.leave(no);
+        }
+        if self.session.state().is_ready() {
+            self.close_requested = true;
+        } else {
+            self.session.close(Code::Normal, String::new());
+            self.end(Code::Normal, "closed before the handshake was done");
+        }
+    }
+
+    /// The transport is gone, or everything has been written to a connection that [`WorkerMachine::is_closing`].
+    pub fn handle_closed(&mut self, reason: &str) {
+        self.session.closed();
+        self.end(Code::Other, reason);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.deadline = None;
+            self.break_off(&ProtocolError::HandshakeTimeout);
+        }
+    }
+
+    /// When [`WorkerMachine::handle_timeout`] has something to do.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<WorkerEvent> {
+        self.events.pop_front()
+    }
+
+    /// Sends the opens whose time has come.
+    pub(crate) fn ask(&mut self) {
+        if !self.session.state().is_ready() {
+            return;
+        }
+        let leaving = |link: &Link| {
+            self.links
+                .values()
+                .any(|other| other.state == LinkState::Leaving && other.spec.name == link.spec.name)
+        };
+        let waits = |link: &Link| link.state == LinkState::Opening && !link.is_asked && !leaving(link);
+        let asked: Vec<ChannelNo> =
+            self.links.iter().filter(|(_, link)| waits(link)).map(|(no, _)| *no).collect();
+        for no in asked {
+            let Some(link) = self.links.get_mut(&no) else {
+                continue;
+            };
+            link.is_asked = true;
+            let open = Control::Open(link.open.clone());
+            self.tell(no, &open);
+        }
+    }
+
+    fn mark_sending(&mut self, no: ChannelNo) {
+        if let Some(link) = self.links.get_mut(&no)
+            && !link.is_sending
+        {
+            link.is_sending = true;
+            self.sending.push_back(no);
+        }
+    }
+
+    fn tell(&mut self, no: ChannelNo, message: &Control) {
+        if let Err(error) = self.session.outbox.put(no, message) {
+            self.break_off(&error);
+        }
+    }
+
+    fn break_off(&mut self, error: &ProtocolError) {
+        self.session.close(error.code(), error.to_string());
+        self.end(error.code(), &error.to_string());
+    }
+
+    fn end(&mut self, code: Code, reason: &str) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.deadline = None;
+        self.sending.clear();
+        for link in self.links.values_mut() {
+            link.close();
+        }
+        self.events.push_back(WorkerEvent::Closed { code, reason: reason.to_owned() });
+    }
+
+    /// What the first word of a difference is called.
+    pub(crate) const fn root(direction: Direction) -> &'static str {
+        match direction {
+            Direction::Jobs => "job",
+            Direction::Down | Direction::Up => "value",
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the worker writes: control messages first, then a piece of every large value, then batches of answers, channel by channel
+//! in turn, as long as there is room; last of all its goodbye.
+
+use crate::error::Code;
+use crate::frame::control::Control;
+use crate::limits;
+use crate::session::compose::Composer;
+use crate::session::state::Phase;
+use crate::time::Time;
+use crate::worker::WorkerMachine;
+use crate::worker::link::LinkState;
+
+impl WorkerMachine {
+    /// Appends to `out` what is to be written: at most about [`limits::TRANSMIT_BYTES`].
+    pub fn poll_transmit(&mut self, _now: Time, out: &mut Vec<u8>) {
+        let began = out.len();
+        loop {
+            let before = out.len();
+            self.session.outbox.take_control(out);
+            // Small answers first: each large value still gets its frame, so that neither starves the other.
+            self.write_answers(out, began + limits::TRANSMIT_BYTES);
+            self.write_pieces(out);
+            self.say_goodbye();
+            let is_stuck = out.len() == before && self.session.outbox.is_empty();
+            if is_stuck || out.len() - began >= limits::TRANSMIT_BYTES {
+                return;
+            }
+        }
+    }
+
+    /// Whether the connection is to be closed as soon as [`WorkerMachine::poll_transmit`] has nothing more.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self.session.state().phase(), Phase::Closing | Phase::Closed)
+    }
+
+    fn write_pieces(&mut self, out: &mut Vec<u8>) {
+        for no in self.session.outbox.take_pieces(out) {
+            self.mark_sending(no);
+        }
+    }
+
+    fn write_answers(&mut self, out: &mut Vec<u8>, end: usize) {
+        for _ in 0..self.sending.len() {
+            if out.len() >= end {
+                return;
+            }
+            let Some(no) = self.sending.pop_front() else {
+                return;
+            };
+            let Some(link) = self.links.get_mut(&no) else {
+                continue;
+            };
+            let transform = link.spec.transform.clone();
+            let mut composer =
+                Composer::new(no, transform.as_ref(), out, &mut self.session.outbox, &mut self.table, end);
+            link.write(&mut composer);
+            composer.finish();
+            let is_busy = self.session.outbox.is_busy(no);
+            link.is_sending = link.can_write() && !is_busy;
+            if link.is_sending {
+                self.sending.push_back(no);
+            } else if link.state == LinkState::Leaving && link.is_drained() && !is_busy {
+                link.close();
+                self.tell(no, &Control::Leave);
+                self.ask();
+            }
+        }
+    }
+
+    /// The user is done and every channel has been left: the last word.
+    fn say_goodbye(&mut self) {
+        let is_left = |state| matches!(state, LinkState::Closed);
+        if self.close_requested
+            && self.session.state().is_ready()
+            && self.session.outbox.is_empty()
+            && self.links.values().all(|link| is_left(link.state))
+        {
+            self.close_requested = false;
+            self.session.farewell(Code::Normal, String::new());
+        }
+    }
+}
