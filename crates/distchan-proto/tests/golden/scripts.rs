@@ -1,0 +1,218 @@
+//! The sessions of `PROTOCOL.md`, step by step. Each is an error where a machine and the document part.
+
+use bytes::Bytes;
+use distchan_proto::Direction;
+use distchan_proto::batch::Kind::{Done, Failed, Last, Result as More, Returned, Value};
+use distchan_proto::batch::{Batch, Entry};
+use distchan_proto::ids::{Attempt, JobId};
+use distchan_proto::limits;
+use distchan_proto::schema::Schema;
+use distchan_proto::spec::ChannelSpec;
+use distchan_proto::transform::{SharedTransform, Transform};
+use serde::Deserialize;
+use std::sync::Arc;
+
+use crate::document::Document;
+use crate::pair::{Check, Pair, batch, hex, same};
+
+/// The worked example.
+pub(crate) fn session(document: &Document) -> Check {
+    let mut pair = Pair::connect(document);
+    let (channel, no) = pair.open(capitalize(), capitalize());
+    pair.worker_says(&["preamble"])?;
+    pair.server_says(&["preamble"])?;
+    pair.worker_says(&["hello"])?;
+    pair.server_says(&["welcome"])?;
+    pair.worker_says(&["open"])?;
+    pair.server_says(&["opened"])?;
+    same("events", &pair.worker_events(), &texts(&["session 1, epoch 2026", "opened, 16777216"]))?;
+    same("events", &pair.server_events(), &texts(&["worker w1", "joined"]))?;
+
+    pair.server.submit(channel, &batch(0, &[(Value, 0, "\"hello\"", 0), (Value, 0, "\"world\"", 0)]));
+    pair.server_says(&["jobs"])?;
+    let jobs = ["\"\"", "\"\"", "\"?\"", "\"last\""].map(|text| (Value, 0, text, 0));
+    pair.server.submit(channel, &batch(0, &jobs));
+    pair.server_says(&["more-jobs"])?;
+    let first = "jobs Value 1/1=\"hello\" Value 2/1=\"world\"";
+    let second = "jobs Value 3/1=\"\" Value 4/1=\"\" Value 5/1=\"?\" Value 6/1=\"last\"";
+    same("events", &pair.worker_events(), &texts(&[first, second]))?;
+
+    let answers = [
+        (Last, 2, "\"WORLD\"", 0),
+        (Last, 1, "\"HELLO\"", 0),
+        (Done, 3, "", 1),
+        (Failed, 5, "no letters", 0),
+        (Returned, 6, "", 0),
+    ];
+    pair.worker.submit(no, batch(1, &answers));
+    pair.worker_says(&["answers"])?;
+    pair.server_says(&["job-again"])?;
+    pair.worker.submit(no, batch(2, &[(More, 6, "\"LA\"", 0), (Last, 6, "\"ST\"", 0)]));
+    pair.worker_says(&["two-results"])?;
+    let first = "results Last 2/1=\"WORLD\" Last 1/1=\"HELLO\" Done 3/1x2= Failed 5/1=no letters";
+    same("events", &pair.server_events(), &texts(&[first, "results Result 6/2=\"LA\" Last 6/2=\"ST\""]))?;
+
+    pair.server.close(channel);
+    pair.server_says(&["finished"])?;
+    pair.worker.drain(no);
+    pair.worker_says(&["drain"])?;
+    pair.worker.close();
+    pair.worker_says(&["leave", "goodbye"])?;
+    pair.server_says(&["goodbye-server"])?;
+    same(
+        "events",
+        &pair.worker_events(),
+        &texts(&["jobs Value 6/2=\"last\"", "finished", "closed, Normal"]),
+    )?;
+    same("events", &pair.server_events(), &texts(&["finished", "gone"]))
+}
+
+/// A job of two frames, and a result that uses up more than half of the credit.
+pub(crate) fn large(document: &Document) -> Check {
+    let mut pair = Pair::connect(document);
+    let (channel, no) = pair.open(capitalize(), capitalize());
+    pair.talk();
+    pair.server.submit(channel, &batch(0, &[(Value, 0, &"a".repeat(70_000), 0)]));
+    let (full, rest) = (vec![b'a'; limits::MAX_FRAME_BODY], vec![b'a'; 70_000 - limits::MAX_FRAME_BODY]);
+    let frames = [
+        document.block("large-first"),
+        &full,
+        document.block("large-second"),
+        &rest,
+        document.block("large-table"),
+    ]
+    .concat();
+    let said = pair.take_from_server();
+    if said != frames {
+        let heads =
+            [&said[..12.min(said.len())], said.get(12 + full.len()..24 + full.len()).unwrap_or_default()];
+        let table = said.get(24 + 70_000..).unwrap_or_default();
+        return Err(format!(
+            "the frames of a large job are {} | {} | {}",
+            hex(heads[0]),
+            hex(heads[1]),
+            hex(table)
+        ));
+    }
+    pair.worker_events();
+    pair.worker_hears(&frames);
+    same("events", &pair.worker_events(), &texts(&["jobs Value 1/1=70000 bytes"]))?;
+
+    let payload = Bytes::from(vec![b'A'; 600_000]);
+    let entries = vec![Entry { job: JobId(1), attempt: Attempt::FIRST, end: 600_000, extra: 0, kind: Last }];
+    pair.worker.submit(no, Batch { payload, entries });
+    let answer = pair.take_from_worker();
+    pair.server_events();
+    pair.server_hears_bytes(&answer);
+    same("events", &pair.server_events(), &texts(&["results Last 1/1=600000 bytes"]))?;
+    pair.server_says(&["credit"])
+}
+
+/// A channel with a transform.
+pub(crate) fn sealed(document: &Document) -> Check {
+    let spec = || ChannelSpec { transform: Some(SharedTransform(Arc::new(Flip))), ..capitalize() };
+    let mut pair = Pair::connect(document);
+    let (channel, _) = pair.open(spec(), spec());
+    pair.talk_until_open();
+    pair.server_says(&["opened-sealed"])?;
+    pair.server.submit(channel, &batch(0, &[(Value, 0, "\"hello\"", 0)]));
+    pair.server_says(&["jobs-sealed"])?;
+    let expected = ["session 1, epoch 2026", "opened, 16777216", "jobs Value 1/1=\"hello\""];
+    same("events", &pair.worker_events(), &texts(&expected))
+}
+
+/// Types that differ, and versions that do.
+pub(crate) fn refused(document: &Document) -> Check {
+    let mut pair = Pair::connect(document);
+    pair.open(capitalize(), ChannelSpec { result: Schema::of::<u64>(true), ..capitalize() });
+    pair.talk_until_open();
+    pair.server_says(&["refused"])?;
+    pair.worker_says(&["schemas"])?;
+    let (at_worker, at_server) = (pair.worker_events(), pair.server_events());
+    same("refused", &(at_worker.len(), at_server.len()), &(2, 2))?;
+    for event in [&at_worker[1], &at_server[1]] {
+        let is_told = event.starts_with("refused, Types: result: ")
+            && event.contains("String")
+            && event.contains("u64");
+        same("refused", &is_told, &true).map_err(|_| event.clone())?;
+    }
+
+    let mut pair = Pair::connect(document);
+    pair.server_hears(&["preamble-later"]);
+    pair.server_says(&["preamble", "goodbye-version"])
+}
+
+/// A channel on which only workers send.
+pub(crate) fn up(document: &Document) -> Check {
+    let spec = || ChannelSpec {
+        direction: Direction::Up,
+        job: Schema::of::<u64>(true),
+        result: Schema::of::<()>(true),
+        ..capitalize()
+    };
+    let mut pair = Pair::connect(document);
+    let (_, no) = pair.open(spec(), spec());
+    pair.talk();
+    pair.worker.submit(no, batch(1, &[(Value, 0, "7", 0), (Value, 0, "8", 0)]));
+    pair.worker_says(&["values"])?;
+    same("events", &pair.server_events(), &texts(&["worker w1", "joined", "results Value 0/1=7 Value 0/1=8"]))
+}
+
+/// What a peer of a later version may send.
+pub(crate) fn later(document: &Document) -> Check {
+    let mut pair = Pair::connect(document);
+    pair.server_hears(&["preamble", "skippable", "hello-later"]);
+    pair.server_says(&["preamble", "welcome"])
+}
+
+/// Encoded schemas, and fingerprints.
+pub(crate) fn schema(document: &Document) -> Check {
+    let page = Schema::of::<Page>(true);
+    same("Page", &hex(&page.encode()), &hex(document.block("schema-page")))?;
+    for (schema, name) in [
+        (Schema::of::<String>(true), "fingerprint-string"),
+        (Schema::of::<()>(true), "fingerprint-unit"),
+        (page, "fingerprint-page"),
+    ] {
+        same(name, &schema.fingerprint().to_string(), &hex(document.block(name)).replace(' ', ""))?;
+    }
+    Ok(())
+}
+
+fn capitalize() -> ChannelSpec {
+    ChannelSpec {
+        name: "capitalize".into(),
+        direction: Direction::Jobs,
+        codec: "json".into(),
+        job: Schema::of::<String>(true),
+        result: Schema::of::<String>(true),
+        transform: None,
+        max_value: limits::DEFAULT_MAX_VALUE,
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// The structure in the document's example.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only its structure matters")]
+struct Page {
+    title: String,
+    body: Option<String>,
+}
+
+/// The transform in the document's example.
+struct Flip;
+
+impl Transform for Flip {
+    fn encode(&self, plain: &[u8], out: &mut Vec<u8>) {
+        out.extend(plain.iter().map(|byte| byte ^ 0x2a));
+    }
+
+    fn decode(&self, coded: &[u8], _limit: usize, out: &mut Vec<u8>) -> Result<(), String> {
+        self.encode(coded, out);
+        Ok(())
+    }
+}
