@@ -1,0 +1,39 @@
+//! Jobs whose results go to whoever sent them, and not to the channel's receiver: what calls and maps have in common.
+
+use std::sync::Arc;
+
+use crate::channel::error::SendError;
+use crate::channel::outgoing::{Label, Outgoing, PushError, Room};
+use crate::channel::port::{Alive, Decode, Encode, Port};
+use crate::channel::sinks::Sinks;
+
+/// One channel, as its calls and maps use it.
+#[derive(Debug)]
+pub(crate) struct Direct<J, R> {
+    pub(crate) outgoing: Arc<Outgoing>,
+    pub(crate) encode: Encode<J>,
+    pub(crate) decode: Decode<R>,
+    pub(crate) sinks: Arc<Sinks>,
+    pub(crate) port: Arc<dyn Port>,
+    pub(crate) _alive: Alive,
+}
+
+impl<J, R> Direct<J, R> {
+    /// Sends a job whose results go to `label`'s sink; waits for room.
+    pub(crate) async fn send_to(&self, job: J, label: Label) -> Result<(), SendError<J>> {
+        match self.outgoing.push(&job, self.encode, label, Room::Free) {
+            Ok(_) => return Ok(()),
+            Err(PushError::Failed(kind)) => return Err(SendError::new(job, kind)),
+            Err(PushError::Full) => {}
+        }
+        let room = match self.outgoing.reserve().await {
+            Ok(room) => room,
+            Err(kind) => return Err(SendError::new(job, kind)),
+        };
+        match self.outgoing.push(&job, self.encode, label, Room::Reserved(room)) {
+            Ok(_) => Ok(()),
+            Err(PushError::Failed(kind)) => Err(SendError::new(job, kind)),
+            Err(PushError::Full) => unreachable!("room was reserved"),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A server's sending end of a channel of jobs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::channel::call;
+use crate::channel::direct::Direct;
+use crate::channel::error::{CallError, SendError, SendErrorKind, TrySendError};
+use crate::channel::map::Map;
+use crate::channel::sender::{Permit, Sender};
+
+/// Sends jobs, and, for those who think in calls and iterators, brings back their results.
+///
+/// Clones send into the same channel. With the last one (and the last unfinished call or map), the channel closes: workers see the end
+/// once every job has its outcome, and then the server's receiver ends.
+pub struct JobSender<J, R> {
+    sender: Sender<J>,
+    direct: Arc<Direct<J, R>>,
+}
+
+impl<J, R> JobSender<J, R> {
+    pub(crate) fn new(sender: Sender<J>, direct: Direct<J, R>) -> Self {
+        Self { sender, direct: Arc::new(direct) }
+    }
+
+    /// Sends a job whose results go to the channel's receiver. Waits while the workers are behind: while they have as many
+    /// jobs as they may have, and the channel's capacity is used up.
+    ///
+    /// # Errors
+    /// [`SendError`] with the job: the channel is closed, or the job does not encode or is too large.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is done sends nothing.
+    pub async fn send(&self, job: J) -> Result<(), SendError<J>> {
+        self.sender.send(job).await
+    }
+
+    /// Sends a job if there is room now.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] where [`JobSender::send`] would wait; else as there. Both give the job back.
+    pub fn try_send(&self, job: J) -> Result<(), TrySendError<J>> {
+        self.sender.try_send(job)
+    }
+
+    /// [`JobSender::send`] for code that is not async: blocks the thread. Must not be called from async code.
+    ///
+    /// # Errors
+    /// As [`JobSender::send`].
+    pub fn blocking_send(&self, job: J) -> Result<(), SendError<J>> {
+        self.sender.blocking_send(job)
+    }
+
+    /// Waits for room for one job, and holds it until the permit is used or dropped.
+    ///
+    /// # Errors
+    /// The channel is closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives its place in the line up.
+    pub async fn reserve(&self) -> Result<Permit<'_, J>, SendErrorKind> {
+        self.sender.reserve().await
+    }
+
+    /// Takes room for one job, if there is some now. `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`JobSender::reserve`].
+    pub fn try_reserve(&self) -> Result<Option<Permit<'_, J>>, SendErrorKind> {
+        self.sender.try_reserve()
+    }
+
+    /// Sends a job and waits for its result, which goes to this call and not to the channel's receiver. Where a job has several
+    /// results, the first is returned.
+    ///
+    /// # Errors
+    /// [`CallError`]: the job (given back) was not sent, it failed, or it has no result.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before the job was sent sends nothing; after that the job is done, and its result dropped.
+    pub async fn call(&self, job: J) -> Result<R, CallError<J>> {
+        call::call(&self.direct, job).await
+    }
+
+    /// Sends every input as a job and returns a [`Stream`](futures_core::Stream) of their results, as they complete: see [`Map`].
+    /// Inputs are taken as there is room, never more than [`Map::in_flight`] at once. Nothing happens until the stream is polled.
+    pub fn map<I>(&self, inputs: I) -> Map<I::IntoIter, J, R>
+    where
+        I: IntoIterator<Item = J>,
+    {
+        Map::new(self.sender.clone(), Arc::clone(&self.direct), inputs.into_iter())
+    }
+
+    /// Closes the channel for all its senders. What was sent is still done.
+    pub fn close(&self) {
+        self.sender.close();
+    }
+
+    /// Whether nothing more can be sent.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until nothing more can be sent.
+    ///
+    /// # Cancel safety
+    /// Can be dropped and called again at any time.
+    pub async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
+    /// How many jobs can be sent now without waiting (0 also when the channel's limit in bytes is reached).
+    pub fn capacity(&self) -> usize {
+        self.sender.capacity()
+    }
+}
+
+impl<J, R> Clone for JobSender<J, R> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), direct: Arc::clone(&self.direct) }
+    }
+}
+
+impl<J, R> fmt::Debug for JobSender<J, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobSender").field("sender", &self.sender).finish_non_exhaustive()
+    }
+}

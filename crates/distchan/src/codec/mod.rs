@@ -1,0 +1,65 @@
+//! How a value becomes bytes and how bytes become a value again.
+//!
+//! A codec knows one value and one run of bytes: no frame, no length prefix, no limit, no schema. It must never keep
+//! state between two calls, and never let bytes from a peer panic.
+
+mod error;
+mod json;
+mod msgpack;
+mod postcard;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use crate::codec::error::CodecError;
+pub use crate::codec::json::Json;
+pub use crate::codec::msgpack::MessagePack;
+pub use crate::codec::postcard::Postcard;
+
+/// A way of writing values as bytes. Chosen per channel by type (`Postcard`, the default, `Json`, `MessagePack`),
+/// never by instance: a codec has no settings, so that both ends mean the same by its name.
+pub trait Codec: 'static {
+    /// The name by which both ends agree on the codec when a channel opens. It never changes once published.
+    const NAME: &'static str;
+
+    /// What serde's `is_human_readable` answers under this codec: types such as `IpAddr` have two forms, and a
+    /// schema holds for one of them only.
+    const HUMAN_READABLE: bool;
+
+    /// Appends `value` to `out`. What `out` held before stays as it is, whatever happens: after an error, and after a
+    /// panic in the value's own `Serialize`, it holds exactly what it held before the call.
+    ///
+    /// # Errors
+    /// When the value's `Serialize` fails, or the format has no form for it.
+    fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// Reads back one value, which must take up all of `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are no `T`, end too early, or go on after it; the message says how many bytes follow.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>;
+}
+
+/// Lets `write` append to `out` and takes back what it wrote unless it succeeds. Unwinding counts as failure: `out` is
+/// a batch shared by many callers, and half a value in it would spoil the values of the others.
+fn append<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    let mut unfinished = Unfinished { keep: out.len(), out };
+    write(unfinished.out)?;
+    unfinished.keep = unfinished.out.len();
+    Ok(())
+}
+
+/// The part of a buffer that may still have to be taken back, beginning at `keep`.
+struct Unfinished<'a> {
+    out: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.keep);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,383 @@
+//! Carries out what a server's machine decides. Called with the lock held; waits for nothing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use distchan_proto::ChannelStats;
+use distchan_proto::batch::Batch;
+use distchan_proto::ids::{ChannelId, ConnectionId, SessionId, SinkId};
+use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachine, WorkerSnapshot};
+use distchan_proto::spec::ChannelSpec;
+use distchan_proto::time::Time;
+
+use crate::channel::inbox::{End, Inbox};
+use crate::channel::outgoing::Outgoing;
+use crate::channel::sinks::Sinks;
+use crate::channel::{RecvError, SendErrorKind};
+use crate::driver::clock::LINGER;
+use crate::driver::pump::{Next, Wake};
+use crate::driver::server::Shared;
+
+/// How many refusals are kept for whoever asks.
+const KEPT_REFUSALS: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) machine: ServerMachine,
+    /// By channel.
+    ends: Vec<Ends>,
+    connections: BTreeMap<ConnectionId, Line>,
+    joined: BTreeSet<SessionId>,
+    pub(crate) refusals: VecDeque<Refusal>,
+    /// Finished channels, and until when their receivers wait for all workers to be told.
+    patience: VecDeque<(Time, ChannelId)>,
+    is_shut: bool,
+}
+
+/// What the driver keeps of a connection.
+#[derive(Debug)]
+struct Line {
+    wake: Arc<Wake>,
+    peer: String,
+    /// Channels whose end is being told to this worker: the server's own receiver ends when it is written.
+    telling: Vec<ChannelId>,
+    /// ... of which these are in the bytes that are being written.
+    writing: Vec<ChannelId>,
+}
+
+/// The library's ends of one channel.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) jobs: Option<Arc<Outgoing>>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) sinks: Arc<Sinks>,
+    /// The machine knows that no more jobs come.
+    is_closed: bool,
+    /// Connections that have not been told of the end yet; `None` while there is no end.
+    untold: Option<BTreeSet<ConnectionId>>,
+}
+
+impl Ends {
+    pub(crate) fn new(jobs: Option<Arc<Outgoing>>, inbox: Arc<Inbox>, sinks: Arc<Sinks>) -> Self {
+        Self { jobs, inbox, sinks, is_closed: false, untold: None }
+    }
+
+    fn finish_if_told(&mut self) {
+        if self.untold.as_ref().is_some_and(BTreeSet::is_empty) {
+            self.inbox.end(End::Finished);
+            self.sinks.end(&End::Finished);
+        }
+    }
+
+    fn break_off(&self) {
+        // A channel that is finished stays so, also while its workers are being told.
+        let end = if self.untold.is_some() { End::Finished } else { End::Error(RecvError::Shutdown) };
+        if let Some(jobs) = &self.jobs {
+            jobs.end(SendErrorKind::Closed);
+        }
+        self.inbox.end(end.clone());
+        self.sinks.end(&end);
+    }
+}
+
+impl Core {
+    pub(super) const fn new(machine: ServerMachine) -> Self {
+        Self {
+            machine,
+            ends: Vec::new(),
+            connections: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            refusals: VecDeque::new(),
+            patience: VecDeque::new(),
+            is_shut: false,
+        }
+    }
+
+    /// A connection was accepted; `wake` is for its writer. `None` where the server is shut down.
+    pub(super) fn add_connection(
+        &mut self,
+        now: Time,
+        wake: Arc<Wake>,
+        peer: String,
+    ) -> Option<ConnectionId> {
+        if self.is_shut {
+            return None;
+        }
+        let id = self.machine.accept(now);
+        let line = Line { wake, peer, telling: Vec::new(), writing: Vec::new() };
+        self.connections.insert(id, line);
+        Some(id)
+    }
+
+    /// The peer is gone: what its worker had goes to others now. Its writer sees that the connection is over, and ends.
+    pub(super) fn lose_connection(&mut self, id: ConnectionId, reason: &str) {
+        self.machine.handle_closed(id, reason);
+        if let Some(line) = self.connections.get(&id) {
+            line.wake.closing.notify_one();
+            line.wake.output.notify_one();
+        }
+    }
+
+    /// When [`Core::handle_timeout`] has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        let told = self.patience.front().map(|(time, _)| *time);
+        [self.machine.poll_timeout(), told].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        self.machine.handle_timeout(now);
+        while let Some(&(time, channel)) = self.patience.front()
+            && time <= now
+        {
+            self.patience.pop_front();
+            // One worker that does not read must not keep the server's receiver from its end.
+            if let Some(ends) = self.ends.get_mut(channel.0 as usize) {
+                ends.untold = Some(BTreeSet::new());
+                ends.finish_if_told();
+            }
+        }
+    }
+
+    /// Says goodbye to everybody: senders can send no more, receivers learn that the work is not done.
+    pub(super) fn shutdown(&mut self) {
+        self.is_shut = true;
+        self.machine.shutdown();
+        self.ends.iter().for_each(Ends::break_off);
+    }
+
+    /// Lets go of the channels' ends, which know this server as it knows them.
+    pub(super) fn forget_ends(&mut self) {
+        self.ends.clear();
+    }
+
+    /// Opens a channel; its ends are numbered as the machine numbers channels.
+    pub(crate) fn open(
+        &mut self,
+        now: Time,
+        spec: ChannelSpec,
+        options: ChannelOptions,
+        ends: Ends,
+    ) -> Result<ChannelId, OpenFailed> {
+        if self.is_shut {
+            return Err(OpenFailed::Shutdown);
+        }
+        let id = self.machine.open_channel(now, spec, options).map_err(|NameTaken| OpenFailed::Exists)?;
+        assert_eq!(id.0 as usize, self.ends.len(), "every channel of the machine was opened here");
+        self.ends.push(ends);
+        Ok(id)
+    }
+
+    /// Every channel's name and counters. Jobs that wait for the machine to take them are queued like those that it has.
+    pub(crate) fn channel_stats(&self) -> Vec<(String, ChannelStats)> {
+        let mut channels = self.machine.channels();
+        for ((_, stats), ends) in channels.iter_mut().zip(&self.ends) {
+            let waiting = ends.jobs.as_ref().map_or(0, |jobs| jobs.len()) as u64;
+            stats.submitted += waiting;
+            stats.queued += waiting;
+        }
+        channels
+    }
+
+    pub(crate) fn senders(&self) -> impl Iterator<Item = &Arc<Outgoing>> {
+        self.ends.iter().filter_map(|ends| ends.jobs.as_ref())
+    }
+
+    /// The workers, with where they connect from.
+    pub(crate) fn workers(&self) -> Vec<WorkerInfo> {
+        let known = |worker: WorkerSnapshot| WorkerInfo {
+            peer: self.connections.get(&worker.connection).map_or_else(String::new, |line| line.peer.clone()),
+            session: worker.session,
+            name: worker.name,
+            channels: worker.channels,
+            in_flight: worker.in_flight,
+            completed: worker.completed,
+        };
+        self.machine.workers().into_iter().map(known).collect()
+    }
+
+    /// The drain rule of [`ServerMachine`].
+    pub(super) fn drain(&mut self, shared: &Shared) {
+        loop {
+            while let Some(event) = self.machine.poll_event() {
+                self.carry_out(event, shared);
+            }
+            if !self.feed() {
+                break;
+            }
+        }
+        while let Some(id) = self.machine.poll_ready() {
+            if let Some(line) = self.connections.get(&id) {
+                line.wake.output.notify_one();
+                if self.machine.is_closing(id) {
+                    line.wake.closing.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Hands jobs to channels whose workers wait for some; true where a channel's end may have brought events.
+    fn feed(&mut self) -> bool {
+        let mut has_closed = false;
+        for (index, ends) in self.ends.iter_mut().enumerate() {
+            let Some(jobs) = ends.jobs.as_ref().filter(|_| !ends.is_closed) else {
+                continue;
+            };
+            let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
+            while let Some(batch) = jobs.fetch(self.machine.is_hungry(id)) {
+                self.machine.submit(id, &batch);
+            }
+            if jobs.is_spent() {
+                ends.is_closed = true;
+                has_closed = true;
+                self.machine.close(id);
+            }
+        }
+        has_closed
+    }
+
+    fn carry_out(&mut self, event: ServerEvent, shared: &Shared) {
+        match event {
+            ServerEvent::Results { channel, sink, batch } => self.deliver(channel, sink, batch),
+            ServerEvent::Finished { channel } => self.finish(channel, shared),
+            ServerEvent::WorkerConnected { connection, session, name } => {
+                tracing::debug!(%connection, %session, name, "worker connected");
+            }
+            ServerEvent::WorkerJoined { session, .. } | ServerEvent::WorkerWaiting { session } => {
+                tracing::debug!(%session, "worker opens a channel");
+                self.joined.insert(session);
+                shared.counts.send_modify(|counts| counts.workers = self.joined.len());
+            }
+            ServerEvent::WorkerGone { session, reason } => {
+                tracing::debug!(%session, reason, "worker gone");
+                self.joined.remove(&session);
+                shared.counts.send_modify(|counts| counts.workers = self.joined.len());
+            }
+            ServerEvent::Refused { connection, channel, code: _, reason } => {
+                let peer =
+                    self.connections.get(&connection).map_or_else(String::new, |line| line.peer.clone());
+                tracing::warn!(peer, channel, reason, "refused");
+                if self.refusals.len() == KEPT_REFUSALS {
+                    self.refusals.pop_front();
+                }
+                self.refusals.push_back(Refusal { peer, channel, reason });
+                shared.refused.notify_one();
+            }
+            // The machine's events may grow; one that this driver does not know changes nothing here.
+            _ => {}
+        }
+    }
+
+    fn deliver(&mut self, channel: ChannelId, sink: SinkId, batch: Batch) {
+        let Some(ends) = self.ends.get(channel.0 as usize) else {
+            return;
+        };
+        let refused = if sink == SinkId::RECEIVER {
+            ends.inbox.push(batch).err()
+        } else {
+            match ends.sinks.get(sink) {
+                Some(inbox) => inbox.push(batch).err(),
+                None => Some(batch),
+            }
+        };
+        if let Some(batch) = refused {
+            self.machine.consumed(channel, batch.cost());
+        }
+    }
+
+    /// Every job has its outcome. The server's receiver ends when every worker has been told, so that a program that ends with it
+    /// leaves no worker behind that takes a closed connection for a lost one.
+    fn finish(&mut self, channel: ChannelId, shared: &Shared) {
+        let Some(ends) = self.ends.get_mut(channel.0 as usize) else {
+            return;
+        };
+        let joined: BTreeSet<ConnectionId> = self.machine.members(channel).into_iter().collect();
+        for id in &joined {
+            if let Some(line) = self.connections.get_mut(id) {
+                line.telling.push(channel);
+            }
+        }
+        if !joined.is_empty() {
+            self.patience.push_back((shared.now() + LINGER, channel));
+        }
+        ends.untold = Some(joined);
+        ends.finish_if_told();
+        if ends.jobs.is_some() {
+            shared.counts.send_modify(|counts| counts.unfinished -= 1);
+        }
+    }
+
+    /// What a connection's writer does next. Whatever it was given before has been written.
+    pub(super) fn fill(&mut self, id: ConnectionId, now: Time, out: &mut Vec<u8>) -> Next {
+        let Some(line) = self.connections.get_mut(&id) else {
+            return Next::Close;
+        };
+        let told = std::mem::take(&mut line.writing);
+        line.writing = std::mem::take(&mut line.telling);
+        self.told(id, &told);
+        self.machine.poll_transmit(now, id, out);
+        if !out.is_empty() {
+            Next::Write
+        } else if self.machine.is_closing(id) {
+            Next::Close
+        } else {
+            Next::Sleep
+        }
+    }
+
+    fn told(&mut self, id: ConnectionId, channels: &[ChannelId]) {
+        for channel in channels {
+            if let Some(ends) = self.ends.get_mut(channel.0 as usize) {
+                if let Some(untold) = &mut ends.untold {
+                    untold.remove(&id);
+                }
+                ends.finish_if_told();
+            }
+        }
+    }
+
+    pub(super) fn remove_connection(&mut self, id: ConnectionId, reason: &str) {
+        self.machine.handle_closed(id, reason);
+        if let Some(line) = self.connections.remove(&id) {
+            self.told(id, &line.writing);
+            self.told(id, &line.telling);
+        }
+    }
+}
+
+/// Why a channel was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenFailed {
+    Exists,
+    Shutdown,
+}
+
+/// A worker, as its server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// Its session: unique for the life of the server.
+    pub session: SessionId,
+    /// What it calls itself.
+    pub name: String,
+    /// Where it connects from, as far as the transport knows.
+    pub peer: String,
+    /// How many channels it has open.
+    pub channels: usize,
+    /// Jobs it is working on, or that are on their way to it.
+    pub in_flight: u64,
+    /// Jobs it has completed.
+    pub completed: u64,
+}
+
+/// A connection or an open that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// Who was refused: an address, as far as the transport knows one.
+    pub peer: String,
+    /// The channel, where it was an open.
+    pub channel: Option<String>,
+    /// Why, in words.
+    pub reason: String,
+}

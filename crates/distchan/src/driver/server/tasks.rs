@@ -1,0 +1,137 @@
+//! A server's tasks: one that accepts, one that pumps and keeps the time, and two for every connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use distchan_proto::ids::ConnectionId;
+
+use crate::driver::clock::LINGER;
+use crate::driver::pump::{self, Wake};
+use crate::driver::server::Shared;
+use crate::transport::{Listener, ReadHalf, Stream};
+
+/// After a failed accept (nearly always: no file descriptors left), how long until the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Wakes the machine for jobs and for the time; ends when the server is shut down and everybody has left.
+pub(crate) async fn run_pump(shared: Arc<Shared>) {
+    // Also where the runtime goes before the server does: nobody must wait for what can no longer happen.
+    let _last = LastLight(Arc::clone(&shared));
+    let mut counts = shared.counts.subscribe();
+    loop {
+        let timeout = shared.look(|core| core.poll_timeout());
+        tokio::select! {
+            () = shared.pump.notified() => shared.with(|_, _| ()),
+            () = shared.clock.sleep_until(timeout) => shared.with(|core, now| core.handle_timeout(now)),
+            _ = counts.wait_for(|counts| counts.is_shut && counts.connections == 0) => return,
+        }
+    }
+}
+
+/// Ends every channel, and lets go of their ends, which know the server as it knows them.
+struct LastLight(Arc<Shared>);
+
+impl Drop for LastLight {
+    fn drop(&mut self) {
+        self.0.shutdown();
+        self.0.core.lock().forget_ends();
+    }
+}
+
+/// Accepts connections until the server is shut down, then frees the address.
+pub(crate) async fn run_accept(shared: Arc<Shared>, listener: Listener) {
+    accept_all(&shared, listener).await;
+    shared.counts.send_modify(|counts| counts.is_free = true);
+}
+
+/// Never waits for a peer; a failed accept is not the end.
+async fn accept_all(shared: &Arc<Shared>, mut listener: Listener) {
+    let mut counts = shared.counts.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = counts.wait_for(|counts| counts.is_shut) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                tokio::spawn(run_connection(Place::take(shared), stream, peer.to_string()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept; trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection's place in the server, given up however its task ends: also when a user's transform panics in it.
+struct Place {
+    shared: Arc<Shared>,
+    id: Option<ConnectionId>,
+    reason: String,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Self {
+        shared.counts.send_modify(|counts| counts.connections += 1);
+        Self { shared: Arc::clone(shared), id: None, reason: "its task was ended".to_owned() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.shared.with(|core, _| core.remove_connection(id, &self.reason));
+        }
+        self.shared.counts.send_modify(|counts| counts.connections -= 1);
+    }
+}
+
+/// One connection, from accept to close.
+async fn run_connection(mut place: Place, stream: Stream, peer: String) {
+    let shared = Arc::clone(&place.shared);
+    let (reader, writer) = stream.into_split();
+    let wake = Arc::new(Wake::default());
+    let Some(id) = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), peer)) else {
+        return;
+    };
+    place.id = Some(id);
+    let mut reading = tokio::spawn(run_reader(Arc::clone(&shared), reader, id));
+    let written = pump::write(writer, &wake, |out| {
+        let mut core = shared.core.lock();
+        let next = core.fill(id, shared.clock.now(), out);
+        core.drain(&shared);
+        next
+    });
+    place.reason = match written.await {
+        // The peer may still be reading our last words: closing now, with its bytes unread, would take them back.
+        Ok(()) => {
+            // Whether it closed in time or not, this side is done with it.
+            let _ = tokio::time::timeout(LINGER, &mut reading).await;
+            "the connection was closed".to_owned()
+        }
+        Err(error) => format!("the connection broke: {error}"),
+    };
+    reading.abort();
+}
+
+async fn run_reader(shared: Arc<Shared>, socket: ReadHalf, id: ConnectionId) {
+    let mut lost = Lost { shared, id, reason: "its bytes could not be handled".to_owned() };
+    let shared = Arc::clone(&lost.shared);
+    let take = |input: &mut BytesMut| shared.with(|core, now| core.machine.handle_input(now, id, input));
+    lost.reason = pump::read(socket, take).await;
+}
+
+/// Says that nothing more comes from a peer, however its reader ends.
+struct Lost {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    reason: String,
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        self.shared.with(|core, _| core.lose_connection(self.id, &self.reason));
+    }
+}

@@ -1,0 +1,229 @@
+//! Opening a channel on the server.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use distchan_proto::Direction;
+use distchan_proto::limits;
+use distchan_proto::server::ChannelOptions;
+use distchan_proto::transform::{SharedTransform, Transform};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::channel::direct::Direct;
+use crate::channel::inbox::Inbox;
+use crate::channel::intake::Intake;
+use crate::channel::outgoing::{Bounds, Outgoing};
+use crate::channel::port::{Alive, Port};
+use crate::channel::sender::Purpose;
+use crate::channel::sinks::Sinks;
+use crate::channel::{JobSender, Receiver, Sender};
+use crate::codec::{Codec, Postcard};
+use crate::driver::server::{Ends, OpenFailed, ServerPort};
+use crate::server::Server;
+use crate::server::error::ChannelError;
+use crate::settings::{Common, common_setters};
+
+/// Jobs that may wait in a channel, unless `capacity` says otherwise.
+const DEFAULT_CAPACITY: usize = 65_536;
+
+/// Bytes of jobs that may wait in a channel, whatever their number; one value may exceed it.
+const CAPACITY_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the three builders of a server share.
+#[derive(Debug)]
+struct Settings {
+    server: Server,
+    common: Common,
+    options: ChannelOptions,
+    capacity: usize,
+}
+
+/// What the machine needs of the types, and the ends that were made.
+struct Opened {
+    port: Arc<ServerPort>,
+    outgoing: Option<Arc<Outgoing>>,
+    inbox: Arc<Inbox>,
+    sinks: Arc<Sinks>,
+    alive: Alive,
+}
+
+impl Settings {
+    fn new(server: &Server, name: String) -> Self {
+        Self {
+            server: server.clone(),
+            common: Common::new(name),
+            options: ChannelOptions::default(),
+            capacity: DEFAULT_CAPACITY,
+        }
+    }
+
+    fn open<J, R, C>(self, direction: Direction) -> Result<Opened, ChannelError>
+    where
+        J: DeserializeOwned,
+        R: DeserializeOwned,
+        C: Codec,
+    {
+        let spec = self.common.spec::<J, R, C>(direction);
+        let shared = self.server.shared();
+        let port = Arc::new(ServerPort { shared: Arc::clone(shared), channel: OnceLock::new() });
+        let bounds =
+            Bounds { values: self.capacity, bytes: CAPACITY_BYTES, max_value: self.common.max_value };
+        let outgoing =
+            (direction != Direction::Up).then(|| Outgoing::new(Arc::clone(&port) as Arc<dyn Port>, bounds));
+        let (inbox, sinks) = (Inbox::new(), Arc::new(Sinks::default()));
+        let ends = Ends::new(outgoing.clone(), Arc::clone(&inbox), Arc::clone(&sinks));
+        let id = shared.with(|core, now| {
+            let id = core.open(now, spec, self.options, ends)?;
+            shared.counts.send_modify(|counts| counts.unfinished += usize::from(outgoing.is_some()));
+            Ok(id)
+        });
+        let id = id.map_err(|failed| match failed {
+            OpenFailed::Exists => ChannelError::Exists { name: self.common.name },
+            OpenFailed::Shutdown => ChannelError::Shutdown,
+        })?;
+        port.channel.set(id).expect("set once, here");
+        let alive: Alive = Arc::clone(self.server.running()) as Alive;
+        Ok(Opened { port, outgoing, inbox, sinks, alive })
+    }
+}
+
+/// Settings of a channel of jobs: [`Server::channel`]. [`ChannelBuilder::open`] opens it.
+#[derive(Debug)]
+#[must_use = "a channel is there once it is opened"]
+pub struct ChannelBuilder<J, R, C = Postcard> {
+    settings: Settings,
+    types: PhantomData<fn(J, R, C)>,
+}
+
+impl<J, R> ChannelBuilder<J, R> {
+    pub(crate) fn new(server: &Server, name: String) -> Self {
+        Self { settings: Settings::new(server, name), types: PhantomData }
+    }
+}
+
+impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
+    common_setters!(ChannelBuilder<J, R>);
+
+    /// Results become visible in the order in which their jobs were sent. A slow job then holds up those behind it; jobs are given out
+    /// at most 65 536 ahead of it.
+    pub fn ordered(mut self) -> Self {
+        self.settings.options.ordered = true;
+        self
+    }
+
+    /// How many jobs may wait for a worker before [`JobSender::send`] waits: 65 536 unless set, at least 1. Whatever their number, 16 MiB
+    /// may wait.
+    pub fn capacity(mut self, jobs: usize) -> Self {
+        self.settings.capacity = jobs.max(1);
+        self
+    }
+
+    /// How many jobs a worker may have in hand, always. Unless set, this follows the jobs' length by itself.
+    pub fn credit(mut self, jobs: u32) -> Self {
+        self.settings.options.credit = Some(jobs.max(1));
+        self
+    }
+
+    /// Opens the channel. Workers that wait for it are let in.
+    ///
+    /// # Errors
+    /// A channel of this name is open, or the server is shut down.
+    pub fn open(self) -> Result<(JobSender<J, R>, Receiver<R>), ChannelError>
+    where
+        J: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        let opened = self.settings.open::<J, R, C>(Direction::Jobs)?;
+        let Opened { port, outgoing, inbox, sinks, alive } = opened;
+        let outgoing = outgoing.expect("made for this direction");
+        let port: Arc<dyn Port> = port;
+        let sender = Sender::new(Arc::clone(&outgoing), C::encode::<J>, Purpose::Value, Arc::clone(&alive));
+        let direct = Direct {
+            outgoing,
+            encode: C::encode::<J>,
+            decode: C::decode::<R>,
+            sinks,
+            port: Arc::clone(&port),
+            _alive: Arc::clone(&alive),
+        };
+        let intake = Intake::new(inbox, None, port, C::decode::<R>, alive);
+        Ok((JobSender::new(sender, direct), Receiver::new(intake)))
+    }
+}
+
+/// Settings of a one-way channel to the workers: [`Server::sender`]. [`SenderBuilder::open`] opens it.
+#[derive(Debug)]
+#[must_use = "a channel is there once it is opened"]
+pub struct SenderBuilder<T, C = Postcard> {
+    settings: Settings,
+    types: PhantomData<fn(T, C)>,
+}
+
+impl<T> SenderBuilder<T> {
+    pub(crate) fn new(server: &Server, name: String) -> Self {
+        Self { settings: Settings::new(server, name), types: PhantomData }
+    }
+}
+
+impl<T, C: Codec> SenderBuilder<T, C> {
+    common_setters!(SenderBuilder<T>);
+
+    /// How many values may wait for a worker before [`Sender::send`] waits: 65 536 unless set, at least 1. Whatever their number, 16 MiB
+    /// may wait.
+    pub fn capacity(mut self, values: usize) -> Self {
+        self.settings.capacity = values.max(1);
+        self
+    }
+
+    /// How many values a worker may have in hand, always. Unless set, this follows the time they take by itself.
+    pub fn credit(mut self, values: u32) -> Self {
+        self.settings.options.credit = Some(values.max(1));
+        self
+    }
+
+    /// Opens the channel. Workers that wait for it are let in.
+    ///
+    /// # Errors
+    /// A channel of this name is open, or the server is shut down.
+    pub fn open(self) -> Result<Sender<T>, ChannelError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let opened = self.settings.open::<T, (), C>(Direction::Down)?;
+        let outgoing = opened.outgoing.expect("made for this direction");
+        Ok(Sender::new(outgoing, C::encode::<T>, Purpose::Value, opened.alive))
+    }
+}
+
+/// Settings of a one-way channel from the workers: [`Server::receiver`]. [`ReceiverBuilder::open`] opens it.
+#[derive(Debug)]
+#[must_use = "a channel is there once it is opened"]
+pub struct ReceiverBuilder<T, C = Postcard> {
+    settings: Settings,
+    types: PhantomData<fn(T, C)>,
+}
+
+impl<T> ReceiverBuilder<T> {
+    pub(crate) fn new(server: &Server, name: String) -> Self {
+        Self { settings: Settings::new(server, name), types: PhantomData }
+    }
+}
+
+impl<T, C: Codec> ReceiverBuilder<T, C> {
+    common_setters!(ReceiverBuilder<T>);
+
+    /// Opens the channel. Workers that wait for it are let in. Since others may always come, its receiver ends only with
+    /// [`Receiver::close`] or the server.
+    ///
+    /// # Errors
+    /// A channel of this name is open, or the server is shut down.
+    pub fn open(self) -> Result<Receiver<T>, ChannelError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let opened = self.settings.open::<T, (), C>(Direction::Up)?;
+        let Opened { port, inbox, alive, .. } = opened;
+        Ok(Receiver::new(Intake::new(inbox, None, port, C::decode::<T>, alive)))
+    }
+}

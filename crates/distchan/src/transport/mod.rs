@@ -1,0 +1,20 @@
+//! Bytes in, bytes out, to another process or this one: TCP, Unix sockets, memory.
+//!
+//! This folder finds the other end and nothing more. It must never look into the bytes, know a frame or a session,
+//! wait for a peer while accepting, or keep a connection to itself.
+
+mod address;
+mod error;
+mod listener;
+mod memory;
+mod stream;
+mod tcp;
+#[cfg(unix)]
+mod unix;
+
+pub use crate::transport::address::{Address, AddressError, IntoAddress};
+pub use crate::transport::listener::{Listener, Peer};
+pub use crate::transport::stream::{ReadHalf, Stream, WriteHalf};
+
+#[cfg(test)]
+mod tests;

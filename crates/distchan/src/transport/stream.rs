@@ -1,0 +1,179 @@
+//! One connection, whatever carries it: a reader and a writer of bytes, as one or as two halves. It only passes calls
+//! on; it must never buffer.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpStream, tcp as tokio_tcp};
+#[cfg(unix)]
+use tokio::net::{UnixStream, unix as tokio_unix};
+
+use crate::transport::address::Address;
+use crate::transport::error;
+use crate::transport::memory::{self, MemoryStream};
+use crate::transport::tcp;
+#[cfg(unix)]
+use crate::transport::unix;
+
+/// A connection to another process, or within this one. Reads and writes bytes; scattered buffers are written in one
+/// call (`poll_write_vectored`).
+#[derive(Debug)]
+pub struct Stream(Carrier);
+
+#[derive(Debug)]
+enum Carrier {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    Memory(MemoryStream),
+}
+
+impl Stream {
+    /// Connects to a listener at `address`. A TCP name that has several addresses is tried at each in turn; TCP sends
+    /// without Nagle's delay.
+    ///
+    /// There is no time limit here: a TCP address that swallows everything takes as long as the system lets it, which
+    /// is minutes. Wrap the call in `tokio::time::timeout`.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when nobody listens, or whatever the system or the resolver says. The text names the address.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the attempt up.
+    pub async fn connect(address: &Address) -> io::Result<Self> {
+        let connected = match address {
+            Address::Tcp { host, port } => tcp::connect(host, *port).await.map(Self::from_tcp),
+            #[cfg(unix)]
+            Address::Unix(path) => unix::connect(path).await.map(Self::from_unix),
+            #[cfg(not(unix))]
+            Address::Unix(_) => Err(error::no_unix_sockets()),
+            Address::Memory(name) => memory::connect(name).await.map(Self::from_memory),
+        };
+        connected.map_err(|error| error::at("connect to", address, &error))
+    }
+
+    /// Splits the connection into its two directions, which share no lock. Dropping the [`WriteHalf`] tells the other
+    /// side that nothing more comes; the connection is gone when both halves are.
+    #[must_use]
+    pub fn into_split(self) -> (ReadHalf, WriteHalf) {
+        match self.0 {
+            Carrier::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf(ReadCarrier::Tcp(read)), WriteHalf(WriteCarrier::Tcp(write)))
+            }
+            #[cfg(unix)]
+            Carrier::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf(ReadCarrier::Unix(read)), WriteHalf(WriteCarrier::Unix(write)))
+            }
+            Carrier::Memory(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf(ReadCarrier::Memory(read)), WriteHalf(WriteCarrier::Memory(write)))
+            }
+        }
+    }
+
+    pub(crate) fn from_tcp(stream: TcpStream) -> Self {
+        Self(Carrier::Tcp(stream))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn from_unix(stream: UnixStream) -> Self {
+        Self(Carrier::Unix(stream))
+    }
+
+    pub(crate) fn from_memory(stream: MemoryStream) -> Self {
+        Self(Carrier::Memory(stream))
+    }
+}
+
+/// The reading direction of a [`Stream`].
+#[derive(Debug)]
+pub struct ReadHalf(ReadCarrier);
+
+#[derive(Debug)]
+enum ReadCarrier {
+    Tcp(tokio_tcp::OwnedReadHalf),
+    #[cfg(unix)]
+    Unix(tokio_unix::OwnedReadHalf),
+    Memory(DuplexStream),
+}
+
+/// The writing direction of a [`Stream`]. Dropping it ends that direction, as `shutdown` does.
+#[derive(Debug)]
+pub struct WriteHalf(WriteCarrier);
+
+#[derive(Debug)]
+enum WriteCarrier {
+    Tcp(tokio_tcp::OwnedWriteHalf),
+    #[cfg(unix)]
+    Unix(tokio_unix::OwnedWriteHalf),
+    Memory(DuplexStream),
+}
+
+/// Passes a call on to whichever carrier there is.
+macro_rules! pass {
+    ($carrier:ident: $this:expr, $inner:ident => $call:expr) => {
+        match $this {
+            $carrier::Tcp($inner) => $call,
+            #[cfg(unix)]
+            $carrier::Unix($inner) => $call,
+            $carrier::Memory($inner) => $call,
+        }
+    };
+}
+
+macro_rules! reads {
+    ($stream:ident by $carrier:ident) => {
+        impl AsyncRead for $stream {
+            fn poll_read(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                pass!($carrier: &mut self.0, inner => Pin::new(inner).poll_read(cx, buf))
+            }
+        }
+    };
+}
+
+macro_rules! writes {
+    ($stream:ident by $carrier:ident) => {
+        impl AsyncWrite for $stream {
+            fn poll_write(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                pass!($carrier: &mut self.0, inner => Pin::new(inner).poll_write(cx, buf))
+            }
+
+            fn poll_write_vectored(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                pass!($carrier: &mut self.0, inner => Pin::new(inner).poll_write_vectored(cx, bufs))
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                pass!($carrier: &self.0, inner => inner.is_write_vectored())
+            }
+
+            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                pass!($carrier: &mut self.0, inner => Pin::new(inner).poll_flush(cx))
+            }
+
+            fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                pass!($carrier: &mut self.0, inner => Pin::new(inner).poll_shutdown(cx))
+            }
+        }
+    };
+}
+
+reads!(Stream by Carrier);
+writes!(Stream by Carrier);
+reads!(ReadHalf by ReadCarrier);
+writes!(WriteHalf by WriteCarrier);
