@@ -1,20 +1,22 @@
 //! Values on their way out, encoded, until the driver fetches them: the batch that a channel's senders fill together.
 //! A lock that is held for one encoding is all that a send costs; nobody hops through another task.
 
+mod in_hand;
+mod room;
+
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
 use distchan_proto::ids::{Attempt, JobId};
-use distchan_proto::limits;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::channel::error::SendErrorKind;
+pub(crate) use crate::channel::outgoing::room::Reservation;
 use crate::channel::port::{Encode, Port};
-use crate::channel::waiters::{Ticket, Waiters};
+use crate::channel::waiters::Waiters;
 
 /// How much may wait here.
 #[derive(Clone, Copy, Debug)]
@@ -79,23 +81,6 @@ pub(crate) enum Room<'a> {
     Free,
     /// It is held already; given back where nothing is pushed after all.
     Reserved(Reservation<'a>),
-}
-
-/// Room for one value, held until it is used or dropped.
-#[derive(Debug)]
-pub(crate) struct Reservation<'a> {
-    outgoing: &'a Outgoing,
-    is_used: bool,
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.is_used {
-            let mut state = self.outgoing.state.lock();
-            state.reserved -= 1;
-            state.offer_room();
-        }
-    }
 }
 
 /// Why nothing was pushed.
@@ -177,37 +162,6 @@ impl Outgoing {
         state.next_job += 1;
         self.unlock_and_wake(state, label.kind != Kind::Result);
         Ok(number)
-    }
-
-    /// Waits for room and holds it.
-    pub(crate) async fn reserve(&self) -> Result<Reservation<'_>, SendErrorKind> {
-        let mut turn = Turn { outgoing: self, ticket: None };
-        poll_fn(|cx| turn.poll(cx)).await?;
-        Ok(Reservation { outgoing: self, is_used: false })
-    }
-
-    pub(crate) fn try_reserve(&self) -> Result<Reservation<'_>, PushError> {
-        let mut state = self.state.lock();
-        if let Some(end) = &state.end {
-            return Err(PushError::Failed(end.clone()));
-        }
-        if !state.is_free() {
-            return Err(PushError::Full);
-        }
-        state.reserved += 1;
-        Ok(Reservation { outgoing: self, is_used: false })
-    }
-
-    /// Ready when it is worth trying again. Whoever waits like this has no place in the line, and so holds up nobody.
-    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        if state.is_free() || state.end.is_some() {
-            return Poll::Ready(());
-        }
-        if !state.observers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.observers.push(cx.waker().clone());
-        }
-        Poll::Pending
     }
 
     /// What the driver fetches: the oldest batch, or nothing. Where nothing is here, the driver is woken for the next value if it
@@ -296,50 +250,6 @@ impl Outgoing {
         }
     }
 
-    /// The plain loop has asked for the next job: those in hand are completed, and `next` is in hand.
-    pub(crate) fn advance(&self, next: Option<(JobId, Attempt)>) {
-        let mut state = self.state.lock();
-        let had_some = state.complete_current();
-        state.current.extend(next);
-        self.unlock_and_wake(state, had_some);
-    }
-
-    /// One more job is in hand, beside those that are.
-    pub(crate) fn take_up(&self, job: (JobId, Attempt)) {
-        self.state.lock().current.push(job);
-    }
-
-    /// The plain loop is over: those in hand are given back.
-    pub(crate) fn give_back_current(&self) {
-        let mut state = self.state.lock();
-        for job in std::mem::take(&mut state.current) {
-            state.note(Label::answer(Kind::Returned, job));
-        }
-        self.unlock_and_wake(state, true);
-    }
-
-    /// Says how a job ended, where that has no value. Never waits: there are no more of these than jobs in hand.
-    pub(crate) fn note(&self, label: Label) {
-        let mut state = self.state.lock();
-        state.current.retain(|(job, _)| *job != label.job);
-        state.note(label);
-        self.unlock_and_wake(state, true);
-    }
-
-    /// Says that a job failed, and why.
-    pub(crate) fn note_failed(&self, job: (JobId, Attempt), reason: &str) {
-        let mut end = reason.len().min(limits::MAX_REASON);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        let mut state = self.state.lock();
-        state.current.retain(|current| *current != job);
-        // The limit on values does not hold for reasons, which have one of their own.
-        state.open.payload.extend_from_slice(&reason.as_bytes()[..end]);
-        state.record(Label::answer(Kind::Failed, job), end);
-        self.unlock_and_wake(state, true);
-    }
-
     /// Wakes the driver where it waits for this and the value is worth it: a result of a job that goes on can wait for the job's end.
     fn unlock_and_wake(&self, mut state: parking_lot::MutexGuard<'_, State>, is_urgent: bool) {
         let wake = state.is_wanted && (is_urgent || !state.sealed.is_empty());
@@ -352,24 +262,6 @@ impl Outgoing {
 }
 
 impl State {
-    fn has_room(&self) -> bool {
-        self.values + self.reserved < self.bounds.values && self.bytes < self.bounds.bytes
-    }
-
-    /// Whether a value can be pushed by whoever has not waited.
-    fn is_free(&self) -> bool {
-        self.waiters.is_empty() && self.has_room()
-    }
-
-    /// There is more room than there was: for those who wait, else for those who watch.
-    fn offer_room(&mut self) {
-        if self.waiters.is_empty() {
-            self.observers.drain(..).for_each(Waker::wake);
-        } else {
-            self.waiters.wake_first();
-        }
-    }
-
     fn append(
         &mut self,
         label: Label,
@@ -387,10 +279,6 @@ impl State {
         Ok(())
     }
 
-    fn note(&mut self, label: Label) {
-        self.record(label, 0);
-    }
-
     /// Ends the entry whose `size` bytes were just appended.
     fn record(&mut self, label: Label, size: usize) {
         self.open.push(label.kind, label.job, label.attempt, label.extra);
@@ -399,82 +287,6 @@ impl State {
         if self.open.is_full() {
             let batch = self.open.take();
             self.sealed.push_back(batch);
-        }
-    }
-
-    fn complete_current(&mut self) -> bool {
-        if let [one] = self.current.as_slice() {
-            let one = *one;
-            self.current.clear();
-            self.complete(one);
-            return true;
-        }
-        let several = std::mem::take(&mut self.current);
-        several.iter().for_each(|job| self.complete(*job));
-        !several.is_empty()
-    }
-
-    /// Completes a job: its last result says so, if that is still here, or a run of completed jobs grows by one.
-    fn complete(&mut self, job: (JobId, Attempt)) {
-        if let Some(last) = self.open.last_mut()
-            && last.attempt == job.1
-        {
-            if last.kind == Kind::Result && last.job == job.0 {
-                last.kind = Kind::Last;
-                return;
-            }
-            let is_next = last.job.0.checked_add(u64::from(last.extra) + 1) == Some(job.0.0);
-            if last.kind == Kind::Done && is_next && u64::from(last.extra) + 1 < limits::MAX_RUN {
-                last.extra += 1;
-                return;
-            }
-        }
-        self.note(Label::answer(Kind::Done, job));
-    }
-}
-
-/// A sender's wait for room; dropping it leaves the line.
-#[derive(Debug)]
-struct Turn<'a> {
-    outgoing: &'a Outgoing,
-    ticket: Option<Ticket>,
-}
-
-impl Turn<'_> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), SendErrorKind>> {
-        let mut state = self.outgoing.state.lock();
-        if let Some(end) = &state.end {
-            let end = end.clone();
-            return Poll::Ready(Err(end));
-        }
-        let is_first =
-            self.ticket.map_or_else(|| state.waiters.is_empty(), |ticket| state.waiters.is_first(ticket));
-        if is_first && state.has_room() {
-            if let Some(ticket) = self.ticket.take() {
-                state.waiters.leave(ticket);
-            }
-            state.reserved += 1;
-            if state.has_room() {
-                state.offer_room();
-            }
-            return Poll::Ready(Ok(()));
-        }
-        match self.ticket {
-            Some(ticket) => state.waiters.update(ticket, cx.waker()),
-            None => self.ticket = Some(state.waiters.join(cx.waker().clone())),
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let mut state = self.outgoing.state.lock();
-            state.waiters.leave(ticket);
-            if state.has_room() {
-                state.offer_room();
-            }
         }
     }
 }

@@ -1,0 +1,124 @@
+//! Room in a channel: who may push, who waits for it, and who holds it.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use crate::channel::error::SendErrorKind;
+use crate::channel::outgoing::{Outgoing, PushError, State};
+use crate::channel::waiters::Ticket;
+
+/// Room for one value, held until it is used or dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation<'a> {
+    outgoing: &'a Outgoing,
+    pub(super) is_used: bool,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_used {
+            let mut state = self.outgoing.state.lock();
+            state.reserved -= 1;
+            state.offer_room();
+        }
+    }
+}
+
+impl Outgoing {
+    /// Waits for room and holds it.
+    pub(crate) async fn reserve(&self) -> Result<Reservation<'_>, SendErrorKind> {
+        let mut turn = Turn { outgoing: self, ticket: None };
+        poll_fn(|cx| turn.poll(cx)).await?;
+        Ok(Reservation { outgoing: self, is_used: false })
+    }
+
+    pub(crate) fn try_reserve(&self) -> Result<Reservation<'_>, PushError> {
+        let mut state = self.state.lock();
+        if let Some(end) = &state.end {
+            return Err(PushError::Failed(end.clone()));
+        }
+        if !state.is_free() {
+            return Err(PushError::Full);
+        }
+        state.reserved += 1;
+        Ok(Reservation { outgoing: self, is_used: false })
+    }
+
+    /// Ready when it is worth trying again. Whoever waits like this has no place in the line, and so holds up nobody.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        if state.is_free() || state.end.is_some() {
+            return Poll::Ready(());
+        }
+        if !state.observers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.observers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl State {
+    pub(super) fn has_room(&self) -> bool {
+        self.values + self.reserved < self.bounds.values && self.bytes < self.bounds.bytes
+    }
+
+    /// Whether a value can be pushed by whoever has not waited.
+    pub(super) fn is_free(&self) -> bool {
+        self.waiters.is_empty() && self.has_room()
+    }
+
+    /// There is more room than there was: for those who wait, else for those who watch.
+    pub(super) fn offer_room(&mut self) {
+        if self.waiters.is_empty() {
+            self.observers.drain(..).for_each(std::task::Waker::wake);
+        } else {
+            self.waiters.wake_first();
+        }
+    }
+}
+
+/// A sender's wait for room; dropping it leaves the line.
+#[derive(Debug)]
+struct Turn<'a> {
+    outgoing: &'a Outgoing,
+    ticket: Option<Ticket>,
+}
+
+impl Turn<'_> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), SendErrorKind>> {
+        let mut state = self.outgoing.state.lock();
+        if let Some(end) = &state.end {
+            let end = end.clone();
+            return Poll::Ready(Err(end));
+        }
+        let is_first =
+            self.ticket.map_or_else(|| state.waiters.is_empty(), |ticket| state.waiters.is_first(ticket));
+        if is_first && state.has_room() {
+            if let Some(ticket) = self.ticket.take() {
+                state.waiters.leave(ticket);
+            }
+            state.reserved += 1;
+            if state.has_room() {
+                state.offer_room();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        match self.ticket {
+            Some(ticket) => state.waiters.update(ticket, cx.waker()),
+            None => self.ticket = Some(state.waiters.join(cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let mut state = self.outgoing.state.lock();
+            state.waiters.leave(ticket);
+            if state.has_room() {
+                state.offer_room();
+            }
+        }
+    }
+}
