@@ -147,9 +147,9 @@ impl ServerMachine {
         {
             self.timers.pop_first();
             if no == ChannelNo(0) {
-                self.handshake_overdue(now, connection);
+                self.handshake_overdue(connection);
             } else {
-                self.open_overdue(now, connection, no);
+                self.open_overdue(connection, no);
             }
         }
         self.after_call();
@@ -319,7 +319,7 @@ impl ServerMachine {
         self.refuse(id, error.code(), &error.to_string());
     }
 
-    fn handshake_overdue(&mut self, _now: Time, id: ConnectionId) {
+    fn handshake_overdue(&mut self, id: ConnectionId) {
         let is_overdue = self.connections.get(&id).is_some_and(|connection| connection.id.is_none());
         if is_overdue {
             self.break_off(id, &ProtocolError::HandshakeTimeout);

@@ -82,7 +82,7 @@ impl ServerMachine {
     }
 
     /// A worker has waited long enough for a channel that does not come.
-    pub(super) fn open_overdue(&mut self, _now: Time, id: ConnectionId, no: ChannelNo) {
+    pub(super) fn open_overdue(&mut self, id: ConnectionId, no: ChannelNo) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
