@@ -2,7 +2,8 @@
 """A distchan worker in another language: it takes strings and gives them back in upper case.
 
 Written from PROTOCOL.md alone, with nothing but the standard library; the headings named below are that page's. It never needs
-Rust: the fingerprints of the two types are the arguments. It does one job after another and keeps nothing when the server is lost.
+Rust: the fingerprints of the two types are the arguments. It does one job after another, and ends when the server is lost: it cannot
+resume its session, which would be optional.
 
     python3 examples/worker.py HOST:PORT CHANNEL FINGERPRINT_JOB FINGERPRINT_RESULT
 """
@@ -10,15 +11,18 @@ Rust: the fingerprints of the two types are the arguments. It does one job after
 import collections
 import json
 import os
+import queue
 import socket
 import struct
 import sys
+import threading
 import zlib
 
-HELLO, WELCOME, GOODBYE = 0x01, 0x02, 0x03
+HELLO, WELCOME, GOODBYE, PING, ACK = 0x01, 0x02, 0x03, 0x04, 0x05
 OPEN, OPENED, REFUSED, SCHEMAS, FINISHED, CREDIT, LEAVE = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16
-BATCH = 0x20
-VALUE, LAST, FAILED = 0, 2, 4
+STARTED, CANCEL, BATCH = 0x18, 0x19, 0x20
+FIRST_OF_SESSION = 0x10
+VALUE, LAST, FAILED, TIMED = 0, 2, 4, 6
 
 VERSION = 1
 CHANNEL = 1  # Our number for the only channel.
@@ -27,7 +31,9 @@ MAX_FRAME_BODY = 64 * 1024
 MAX_REASON = 4 * 1024
 ENTRY_COST = 16
 MAX_JOBS, MAX_BYTES, MAX_VALUE = 1024, 1024 * 1024, 16 * 1024 * 1024
+ACKNOWLEDGE_EVERY = 128 * 1024
 TIMEOUT = 10  # Seconds, for the handshake and for the goodbye.
+LONGEST = 3 * 24 * 60 * 60  # Seconds, whatever the server says.
 
 
 class Refused(Exception):
@@ -93,18 +99,41 @@ class Fields:
 
 
 class Connection:
-    """One connection: the preamble, then frames."""
+    """One connection: the preamble, the greeting, then frames. A thread reads them, so that the server's questions are answered while
+    this worker works."""
 
-    def __init__(self, address):
+    def __init__(self, address, name):
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host.strip("[]"), int(port)), TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.writing = threading.Lock()
+        self.is_done = False
+        self.frames = queue.SimpleQueue()
+        # How many frames of the session have arrived, how many bytes of them are not acknowledged, and the newest question.
+        self.received = self.unsaid = self.ping = 0
+        self.greet(name)
+        threading.Thread(target=self.read_frames, daemon=True).start()
+
+    def greet(self, name):
         self.socket.sendall(b"distchan" + struct.pack("<HH", VERSION, VERSION))
         magic, lowest, highest = struct.unpack("<8sHH", self.read(12))
         if magic != b"distchan":
             raise Refused("this is no distchan server")
         if not lowest <= VERSION <= highest:
             raise Refused(f"the server speaks versions {lowest} to {highest}, we speak {VERSION}")
+        # No signature; no route and no session, since we will not resume.
+        self.send(HELLO, 0, string("") + string(name) + string("") + varint(0))
+        kind, _, _, body = self.read_frame()
+        if kind == GOODBYE:
+            raise Refused(farewell(body))
+        if kind != WELCOME:
+            raise Refused(f"a frame of kind {kind:#x} where the server should greet us")
+        welcome = Fields(body)
+        _session, _epoch, _key, _received = welcome.number(), welcome.number(), welcome.raw(16), welcome.number()
+        _heartbeat, lost_after, _grace = welcome.number(), welcome.number(), welcome.number()
+        # The server asks several times in this time: where nothing comes, it is lost.
+        self.socket.settimeout(min(max(lost_after, 1) / 1000, LONGEST))
+        self.received = self.unsaid = 0
 
     def read(self, length):
         data = bytearray()
@@ -115,13 +144,7 @@ class Connection:
             data += piece
         return bytes(data)
 
-    def send(self, kind, channel, body=b"", flags=0):
-        length = struct.pack("<I", len(body))
-        rest = struct.pack("<BBH", kind, flags, channel)
-        checksum = zlib.crc32(length + rest + body)
-        self.socket.sendall(length + struct.pack("<I", checksum) + rest + body)
-
-    def receive(self):
+    def read_frame(self):
         """The next frame that we know: kind, whether its body goes on, channel, body."""
         while True:
             head = self.read(12)
@@ -131,16 +154,62 @@ class Connection:
             body = self.read(length)
             if zlib.crc32(head[:4] + head[8:] + body) != checksum:
                 raise Refused("a frame's checksum does not match")
+            if kind >= FIRST_OF_SESSION:
+                self.received += 1
+                self.unsaid += 12 + length
             if kind < 0x80:
                 return kind, bool(flags & MORE), channel, body
 
+    def read_frames(self):
+        """Answers what concerns the connection alone, and hands on the rest."""
+        try:
+            while True:
+                frame = self.read_frame()
+                kind, _, _, body = frame
+                if kind == PING:
+                    self.ping = Fields(body).number()
+                # We keep nothing of what we have sent: that it has arrived is no news.
+                elif kind != ACK:
+                    self.frames.put(frame)
+                if kind == GOODBYE:
+                    return
+                if kind == PING or self.unsaid >= ACKNOWLEDGE_EVERY:
+                    self.send(ACK, 0, varint(self.received) + varint(self.ping))
+                    self.unsaid = 0
+        except (Refused, OSError) as error:
+            self.frames.put(error)
+
+    def receive(self, timeout=None):
+        """The next frame that concerns our channel, or the goodbye."""
+        frame = self.frames.get(timeout=timeout)
+        if isinstance(frame, Exception):
+            raise frame
+        return frame
+
+    def send(self, kind, channel, body=b"", flags=0):
+        length = struct.pack("<I", len(body))
+        rest = struct.pack("<BBH", kind, flags, channel)
+        checksum = zlib.crc32(length + rest + body)
+        with self.writing:
+            # Nothing is said behind a goodbye.
+            if not self.is_done:
+                self.socket.sendall(length + struct.pack("<I", checksum) + rest + body)
+            self.is_done |= kind == GOODBYE
+
     def close(self, code, text):
         """Goodbye: who has heard the server's knows that it has taken everything that was sent."""
-        self.socket.settimeout(TIMEOUT)
         self.send(GOODBYE, 0, varint(code) + string(text))
-        while self.receive()[0] != GOODBYE:
-            pass
+        try:
+            while self.receive(TIMEOUT)[0] != GOODBYE:
+                pass
+        except queue.Empty:
+            raise ConnectionError("the server does not say goodbye") from None
         self.socket.close()
+
+
+def farewell(body):
+    fields = Fields(body)
+    return f"the server says goodbye with code {fields.number()}: {fields.text()}"
 
 
 # --- Batches ---------------------------------------------------------------------------------------------------------
@@ -154,7 +223,9 @@ def parse_jobs(body):
     attempt, job, jobs = table.number(), 0, []
     while table.rest:
         key, length = table.number(), table.number()
-        if key & 7 != VALUE:
+        if key & 7 == TIMED:
+            _millis_left = table.number()  # What is done too late has no effect.
+        elif key & 7 != VALUE:
             raise Refused("an entry that is no job")
         job = (job + unzigzag(key >> 3)) % (1 << 64)
         jobs.append((job, payload.raw(length)))
@@ -184,12 +255,8 @@ class Worker:
         self.answers = collections.deque()
 
     def open(self, name, job, result):
-        self.connection.send(HELLO, 0, string("") + string(f"{socket.gethostname()}:{os.getpid()} (python)"))
-        self.expect(WELCOME)
         fields = [string(name), b"\0", string("json"), job, result, string(b"")]
         numbers = [1, MAX_JOBS, MAX_BYTES, MAX_VALUE, TIMEOUT * 1000]
-        # From here on the server may take its time: for the channel to be opened there, then between two jobs.
-        self.connection.socket.settimeout(None)
         self.connection.send(OPEN, CHANNEL, b"".join(fields) + b"".join(map(varint, numbers)))
         opened = Fields(self.expect(OPENED))
         if opened.bytes():
@@ -206,8 +273,7 @@ class Worker:
             self.connection.close(0, "")
             raise Refused(reason)
         if kind == GOODBYE:
-            fields = Fields(body)
-            raise Refused(f"the server says goodbye with code {fields.number()}: {fields.text()}")
+            raise Refused(farewell(body))
         if kind != wanted:
             raise Refused(f"a frame of kind {kind:#x} where {wanted:#x} was expected")
         return body
@@ -228,14 +294,16 @@ class Worker:
                 self.connection.send(LEAVE, CHANNEL)
                 return
             elif kind == GOODBYE:
-                fields = Fields(body)
-                raise Refused(f"the server says goodbye with code {fields.number()}: {fields.text()}")
-            else:
+                raise Refused(farewell(body))
+            elif kind != CANCEL:  # We do not stop: the answer frees the job's place, and has no effect.
                 raise Refused(f"an unexpected frame of kind {kind:#x}")
 
     def work(self, body):
         attempt, jobs = parse_jobs(body)
         for job, payload in jobs:
+            # One by one, although a message can name many: who dies is held responsible for what it had begun, and not for the rest.
+            started = [attempt, 1, zigzag(job), 0]
+            self.connection.send(STARTED, CHANNEL, b"".join(map(varint, started)))
             kind, data = self.answer(payload)
             self.answers.append((attempt, job, kind, data))
 
@@ -272,7 +340,7 @@ class Worker:
 
 def main(address, channel, job, result):
     try:
-        connection = Connection(address)
+        connection = Connection(address, f"{socket.gethostname()}:{os.getpid()} (python)")
         worker = Worker(connection)
         worker.open(channel, bytes.fromhex(job), bytes.fromhex(result))
         worker.run()

@@ -1,6 +1,8 @@
 //! Many values in one piece of memory: what the channels fill, the machines pass on, and the receivers read from.
 //! It knows neither what a value means nor how a batch looks on the wire.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::ids::{Attempt, JobId, SinkId};
@@ -18,7 +20,8 @@ pub enum Kind {
     Last = 2,
     /// A run of jobs, beginning with the entry's, is completed without a further result.
     Done = 3,
-    /// The job failed; the payload is the reason, in UTF-8.
+    /// The job failed. From a worker the payload is the reason, in UTF-8; to the server's user it is a [`crate::failure::Failure`], of a
+    /// job that failed, is dead, or was cancelled.
     Failed = 4,
     /// A run of jobs, beginning with the entry's, is given back unstarted.
     Returned = 5,
@@ -36,6 +39,7 @@ pub struct Entry {
     /// Where the payload ends; it begins where the previous entry's ends.
     pub end: u32,
     /// For [`Kind::Done`] and [`Kind::Returned`]: how many further consecutive jobs this settles. For a job that is sent: its sink.
+    /// For a job on its way from the server's machine to the wire: 0, or the milliseconds left until its deadline, and one.
     pub extra: u32,
     /// What this says.
     pub kind: Kind,
@@ -65,6 +69,9 @@ pub struct Batch {
     pub payload: Bytes,
     /// What they are.
     pub entries: Vec<Entry>,
+    /// The jobs that have a deadline, each by its index in `entries`, in order, and how long was left when the batch was sealed (on a
+    /// worker: when the server wrote it). Empty nearly always.
+    pub deadlines: Vec<(u32, Duration)>,
 }
 
 impl Batch {
@@ -85,14 +92,18 @@ impl Batch {
         index.checked_sub(1).and_then(|previous| self.entries.get(previous)).map_or(0, |entry| entry.end)
     }
 
-    /// A part of this batch as a batch of its own; shares the payload.
+    /// A part of this batch of answers as a batch of its own; shares the payload.
     pub(crate) fn part(&self, entries: std::ops::Range<usize>) -> Self {
         let (start, end) = (self.start(entries.start), self.start(entries.end));
         let mut own: Vec<Entry> = self.entries.get(entries).unwrap_or_default().to_vec();
         for entry in &mut own {
             entry.end -= start;
         }
-        Self { payload: self.payload.slice(start as usize..end as usize), entries: own }
+        Self {
+            payload: self.payload.slice(start as usize..end as usize),
+            entries: own,
+            deadlines: Vec::new(),
+        }
     }
 }
 
@@ -175,13 +186,13 @@ impl OpenBatch {
         self.payload.len() >= limits::BATCH_BYTES || self.entries.len() >= limits::BATCH_ENTRIES
     }
 
-    /// Closes the batch and leaves an empty one, with room for as much again.
+    /// Closes the batch and leaves an empty one, with room for as much again. Deadlines are added to what it returns.
     pub fn take(&mut self) -> Batch {
         let next = Self {
             payload: Vec::with_capacity(self.payload.len().min(limits::BATCH_BYTES)),
             entries: Vec::with_capacity(self.entries.len()),
         };
         let full = std::mem::replace(self, next);
-        Batch { payload: Bytes::from(full.payload), entries: full.entries }
+        Batch { payload: Bytes::from(full.payload), entries: full.entries, deadlines: Vec::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! What a peer can do wrong, and the codes under which it is told. Our own mistakes are assertions, never these.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A peer broke the protocol; its connection is closed with [`ProtocolError::code`] and the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum ProtocolError {
     Overrun(&'static str),
     /// The handshake took longer than its budget.
     HandshakeTimeout,
+    /// Nothing was heard of the peer, or nothing that was sent to it was answered, for so long.
+    Silent(Duration),
     /// The bytes do not pass this side's transform backwards: the two sides have different ones, or different keys.
     Transform(String),
     /// The peer asks for answers and does not read them.
@@ -75,6 +78,12 @@ pub enum Code {
     Shutdown = 10,
     /// A limit was reached.
     Limit = 11,
+    /// Another connection has taken over this worker's session.
+    Superseded = 12,
+    /// Nothing was heard of the peer for too long, or it was too slow with the handshake. A worker may connect again.
+    Timeout = 13,
+    /// Bytes changed on their way. A worker may connect again.
+    Damaged = 14,
     /// A code that this version does not know.
     Other = 0xffff,
 }
@@ -96,8 +105,16 @@ impl Code {
             9 => Self::AlreadyOpen,
             10 => Self::Shutdown,
             11 => Self::Limit,
+            12 => Self::Superseded,
+            13 => Self::Timeout,
+            14 => Self::Damaged,
             _ => Self::Other,
         }
+    }
+
+    /// Whether this is about one connection alone: the session can go on over another.
+    pub(crate) const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Timeout | Self::Damaged)
     }
 }
 
@@ -109,15 +126,22 @@ impl ProtocolError {
             Self::Version { .. } => Code::Version,
             Self::Transform(_) => Code::Transform,
             Self::ControlBacklog => Code::Limit,
+            Self::FrameTooLarge { .. } | Self::Checksum => Code::Damaged,
             Self::NotDistchan { .. }
-            | Self::FrameTooLarge { .. }
-            | Self::Checksum
             | Self::Malformed(_)
             | Self::Unexpected(_)
             | Self::ValueTooLarge { .. }
-            | Self::Overrun(_)
-            | Self::HandshakeTimeout => Code::Protocol,
+            | Self::Overrun(_) => Code::Protocol,
+            Self::HandshakeTimeout | Self::Silent(_) => Code::Timeout,
         }
+    }
+}
+
+impl ProtocolError {
+    /// Whether this is about one connection alone: a session can go on over another. What else answers at the server's address, for a
+    /// while, is no reason to give up either; nor is a preamble, which no checksum covers.
+    pub(crate) const fn is_of_connection(&self) -> bool {
+        matches!(self, Self::NotDistchan { .. } | Self::Version { .. }) || self.code().is_of_connection()
     }
 }
 
@@ -143,6 +167,7 @@ impl fmt::Display for ProtocolError {
             }
             Self::Overrun(what) => write!(f, "the peer sent more {what} than it was granted"),
             Self::HandshakeTimeout => f.write_str("the handshake was not finished within 10 s"),
+            Self::Silent(time) => write!(f, "the peer was silent for {time:?}"),
             Self::Transform(why) => {
                 write!(
                     f,

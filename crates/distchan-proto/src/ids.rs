@@ -21,7 +21,8 @@ id! {
     ConnectionId(u64)
 }
 id! {
-    /// One worker's relation with one server. Given by the server in `WELCOME`; never used twice by one server.
+    /// One worker's relation with one server, which survives its connections. Given by the server in `WELCOME`; never used twice by
+    /// one run of a server.
     SessionId(u64)
 }
 id! {
@@ -43,6 +44,16 @@ id! {
 id! {
     /// Where a job's results go on the server: 0 is the channel's receiver, every other number one call or one map.
     SinkId(u32)
+}
+
+/// Shows that a worker is the one that was given a session. Not shown in logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey(pub [u8; 16]);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(..)")
+    }
 }
 
 impl Attempt {

@@ -11,6 +11,7 @@
 pub mod batch;
 mod dispatch;
 pub mod error;
+pub mod failure;
 mod frame;
 pub mod ids;
 pub mod limits;
@@ -23,5 +24,6 @@ pub mod transform;
 mod varint;
 pub mod worker;
 
+pub use crate::dispatch::policy::Policy;
 pub use crate::dispatch::stats::ChannelStats;
 pub use crate::frame::control::Direction;

@@ -13,6 +13,28 @@ pub const MAX_HANDSHAKE_BODY: usize = 4 * 1024;
 /// peer holds a place for a bounded time.
 pub const HANDSHAKE_BUDGET: Duration = Duration::from_secs(10);
 
+/// How often a side asks the other whether it is there, unless the server's user says otherwise.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The shortest rhythm that a side keeps, whatever the other announces: a shorter one would be work, not a sign of life.
+pub const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(20);
+
+/// ... and the longest.
+pub const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A peer that was silent for so long (three heartbeats) is lost, unless the server's user says otherwise.
+pub const LOST_AFTER: Duration = Duration::from_secs(15);
+
+/// How long a session is kept whose connection broke, unless the server's user says otherwise: its worker may come back.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// What a side has sent and keeps until the peer has acknowledged it, to send it again on another connection (one transmission may
+/// exceed it). With less in flight a fast network far away could not be filled; with more, thousands of workers would cost too much.
+pub const MAX_UNACKNOWLEDGED: usize = 4 * 1024 * 1024;
+
+/// After so many bytes of frames a side says what has arrived.
+pub const ACKNOWLEDGE_EVERY: usize = 128 * 1024;
+
 /// The default bound on one encoded value, either way. A larger one is refused on the sender's side, before it travels.
 pub const DEFAULT_MAX_VALUE: usize = 16 * 1024 * 1024;
 
@@ -56,6 +78,22 @@ pub const ORDER_WINDOW: u64 = 65_536;
 
 /// How many jobs the runs of one body may settle: more than a worker can hold is a lie.
 pub const MAX_RUN: u64 = MAX_JOBS_IN_HAND as u64;
+
+/// How many runs of deliveries one `STARTED` or `CANCEL` names, so that it fits a frame: 15 bytes each at most.
+pub const MAX_RUNS: usize = 4096;
+
+/// The attempts that are remembered of one job, the newest: more than any sensible policy allows.
+pub const MAX_HISTORY: usize = 16;
+
+/// What is kept of the reasons of a job's older failures; the newest is kept whole.
+pub const MAX_OLD_REASON: usize = 256;
+
+/// While so many jobs wait for their next attempt, no fresh ones are taken from the sender: a channel whose jobs all fail must not
+/// gather them without end. One 100-ms wait of 40 k failing jobs/s.
+pub const MAX_BACKING_OFF: u64 = 4096;
+
+/// ... or so many bytes of them.
+pub const MAX_BACKING_OFF_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Channel numbers that one connection may use, for channels that are open, were refused or were left: no number is used twice.
 pub const MAX_CHANNELS_PER_CONNECTION: usize = 1024;

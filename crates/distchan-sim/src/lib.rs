@@ -1,14 +1,18 @@
-//! Whole clusters around the real machines, in one thread and under virtual time: a seed chooses the cluster, the schedule and the
-//! faults, an oracle knows what must come of it. The same seed gives the same run, byte for byte.
+//! Whole clusters around the real machines, in one thread and under virtual time: a seed chooses the cluster, the network, the work and
+//! the weather; an oracle knows what must come of it. The same seed gives the same run, byte for byte.
 //!
-//! A run is a [`plan`] (what there is, and how rough it gets), carried out by a [`cluster`] of hosts on a [`network`], judged by the
-//! [`faults`] on the way and by the [`oracle`] all the time, and noted in a [`trace`].
+//! A run is a [`plan`], carried out by [`cluster`]: hosts drive the machines of `distchan-proto` over a simulated network, faults strike as
+//! planned, then all is healed and everything must come to its end. [`sweep`] runs many seeds, [`shrink`] makes a failing one smaller.
 
 pub mod cluster;
-pub mod faults;
-pub mod network;
-pub mod oracle;
+mod job;
+mod network;
+mod oracle;
 pub mod plan;
-pub mod server;
+mod queue;
+mod server;
+pub mod shrink;
+pub mod sweep;
 pub mod trace;
-pub mod worker;
+mod worker;
+mod world;

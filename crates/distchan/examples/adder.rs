@@ -24,7 +24,6 @@ use std::time::Duration;
 use distchan::{Code, Server, Worker};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
-use tokio::signal::ctrl_c;
 
 const USAGE: &str = "usage: adder [server] [--count N] | adder worker";
 
@@ -76,14 +75,14 @@ async fn one_command(count: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for workers, sends `count` sums and prints their answers. Ctrl-C ends it earlier: what is unfinished then is dropped.
+/// Waits for workers, sends `count` sums and prints their answers. Ctrl-C, or SIGTERM, ends it earlier: what is unfinished then is dropped.
 async fn serve(server: &Server, workers: usize, count: u64) -> anyhow::Result<()> {
-    let mut interrupted = pin!(ctrl_c());
+    let mut interrupted = pin!(asked_to_stop()?);
     let (jobs, mut answers) = server.channel::<Sum, Answer>("sums").open()?;
     println!("server: listening at {}", server.local_addr());
     tokio::select! {
         () = server.wait_for_workers(workers) => {}
-        _ = &mut interrupted => {
+        () = &mut interrupted => {
             server.shutdown().await;
             return Ok(());
         }
@@ -103,7 +102,7 @@ async fn serve(server: &Server, workers: usize, count: u64) -> anyhow::Result<()
     loop {
         let answer = tokio::select! {
             answer = answers.recv() => answer?,
-            _ = &mut interrupted => None,
+            () = &mut interrupted => None,
         };
         let Some(Answer { id, sum, worker }) = answer else { break };
         println!("server: {id}: {sum}, says worker {worker}");
@@ -114,8 +113,9 @@ async fn serve(server: &Server, workers: usize, count: u64) -> anyhow::Result<()
     Ok(())
 }
 
-/// Adds until there are no more sums, or Ctrl-C: then what it has not begun goes back to the server at once.
+/// Adds until there are no more sums, or Ctrl-C, or SIGTERM: then what it has not begun goes back to the server at once.
 async fn work(address: &str) -> anyhow::Result<()> {
+    let asked = asked_to_stop()?;
     let worker = Worker::connect(address).await?;
     let me = std::process::id();
     let adding = worker.serve("sums", move |Sum { id, a, b }| async move {
@@ -130,10 +130,33 @@ async fn work(address: &str) -> anyhow::Result<()> {
             done => done?,
         },
         // The server may have been interrupted at the same moment: then there is nothing to hand back.
-        _ = ctrl_c() => drop(worker.drain().await),
+        () = asked => drop(worker.drain().await),
     }
     println!("worker {me}: done");
     Ok(())
+}
+
+/// Ctrl-C, or the SIGTERM of whoever runs this as a service. Heard from this call on, and not only when the future is polled.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // Where there is nothing to listen to, nobody can ask.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// A random number, from the seed that the standard library gives to each hash map.

@@ -26,7 +26,7 @@ async fn run() -> anyhow::Result<()> {
 
     println!("call: the root of 144 is {}", roots.call(144).await?);
     match roots.call(-1).await {
-        Err(CallError::Failed(failed)) => println!("call: {}", failed.reason),
+        Err(CallError::Failed(failed)) => println!("call: {}", failed.reason()),
         other => anyhow::bail!("-1 has no root, and this came: {other:?}"),
     }
 

@@ -19,7 +19,7 @@ use std::io::{ErrorKind, Write};
 use std::process::Stdio;
 use std::time::Instant;
 
-use distchan::{JobSender, Receiver, SendError, Server, Worker};
+use distchan::{JobSender, Receiver, RecvError, SendError, Server, Worker};
 use tokio::process::{Child, Command};
 
 const USAGE: &str =
@@ -29,9 +29,11 @@ const USAGE: &str =
 async fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["worker", address] = *args {
+        return worker(address).await;
+    }
     tokio::select! {
-        biased; // so that Ctrl-C is heard from the beginning
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = asked_to_stop()? => Ok(()),
         done = run(&args) => done,
     }
 }
@@ -39,7 +41,6 @@ async fn main() -> anyhow::Result<()> {
 async fn run(args: &[&str]) -> anyhow::Result<()> {
     match *args {
         ["server", address, file] => server(address, file).await,
-        ["worker", address] => worker(address).await,
         ["--ordered", file] | [file, "--ordered"] => one_command(file, true).await,
         [file] if !file.starts_with('-') => one_command(file, false).await,
         _ => anyhow::bail!(USAGE),
@@ -57,13 +58,27 @@ async fn server(address: &str, file: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A worker: takes lines until there are no more. Ctrl-C just drops it, and the line it has in hand goes to another worker.
+/// A worker: takes lines until there are no more, or it is asked to stop: then it finishes the line that it has in hand, and those that it has
+/// not begun go to other workers at once.
 async fn worker(address: &str) -> anyhow::Result<()> {
+    let asked = asked_to_stop()?;
     let worker = Worker::connect(address).await?;
     let (mut jobs, results) = worker.channel::<String, String>("capitalize").await?;
+    let stopping = tokio::spawn(async move {
+        asked.await;
+        worker.drain().await
+    });
     let mut done = 0;
-    while let Some(line) = jobs.recv().await? {
-        results.send(line.to_uppercase()).await?;
+    loop {
+        match jobs.recv().await {
+            Ok(Some(line)) => results.send(line.to_uppercase()).await?,
+            Ok(None) => break,
+            Err(RecvError::Draining) => {
+                stopping.await??;
+                break;
+            }
+            Err(lost) => return Err(lost.into()),
+        }
         done += 1;
     }
     let line = format!("worker {}: {done} jobs\n", std::process::id());
@@ -121,4 +136,27 @@ async fn print_results(mut results: Receiver<String>) -> anyhow::Result<String> 
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!("{count} lines in {seconds:.3} s: {:.0} lines/s", f64::from(count) / seconds))
+}
+
+/// Ctrl-C, or the SIGTERM of whoever runs this as a service. Heard from this call on, and not only when the future is polled.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // Where there is nothing to listen to, nobody can ask.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }

@@ -24,26 +24,27 @@ const WORK: Duration = Duration::from_millis(5);
 async fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let run = async {
-        match *args.as_slice() {
-            [] => lose_two_of_four().await,
-            ["worker", address] => worker(address).await,
-            _ => anyhow::bail!("usage: kill"),
-        }
-    };
-    tokio::select! {
-        biased; // so that Ctrl-C is heard from the beginning
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        done = run => done,
+    match *args.as_slice() {
+        [] => tokio::select! {
+            () = asked_to_stop()? => Ok(()),
+            done = lose_two_of_four() => done,
+        },
+        ["worker", address] => worker(address).await,
+        _ => anyhow::bail!("usage: kill"),
     }
 }
 
+/// Works until there are no more jobs, or it is asked to stop: then it hands back what it has not begun.
 async fn worker(address: &str) -> anyhow::Result<()> {
+    let asked = asked_to_stop()?;
     let worker = Worker::connect(address).await?;
-    let (mut jobs, results) = worker.channel::<usize, usize>("slow").await?;
-    while let Some(job) = jobs.recv().await? {
+    let working = worker.serve("slow", |job: usize| async move {
         tokio::time::sleep(WORK).await;
-        results.send(job).await?;
+        job
+    });
+    tokio::select! {
+        done = working.concurrency(1) => done?,
+        () = asked => worker.drain().await?,
     }
     Ok(())
 }
@@ -96,4 +97,27 @@ async fn kill_one(workers: &mut Vec<Child>) -> anyhow::Result<()> {
         worker.kill().await?;
     }
     Ok(())
+}
+
+/// Ctrl-C, or the SIGTERM of whoever runs this as a service. Heard from this call on, and not only when the future is polled.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // Where there is nothing to listen to, nobody can ask.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }

@@ -49,13 +49,15 @@ mod worker;
 
 pub use distchan_proto::ChannelStats;
 pub use distchan_proto::error::Code;
+pub use distchan_proto::failure::AttemptEnd;
 pub use distchan_proto::ids::{Attempt, JobId, SessionId};
 pub use distchan_proto::schema::Fingerprint;
 pub use distchan_proto::transform::Transform;
 
 pub use crate::channel::{
-    CallError, Job, JobFailed, JobReceiver, JobSender, Map, Permit, Receiver, RecvError, SendError,
-    SendErrorKind, Sender, TryRecvError, TrySendError,
+    AttemptInfo, CallError, FailedJobs, Job, JobFailed, JobHandle, JobReceiver, JobSender, Map, Outcome,
+    Permit, Receiver, RecvError, RetryError, RetryErrorKind, SendError, SendErrorKind, Sender, TryRecvError,
+    TrySendError, ValueError,
 };
 pub use crate::driver::server::{Refusal, WorkerInfo};
 pub use crate::server::{
@@ -64,5 +66,6 @@ pub use crate::server::{
 pub use crate::settings::fingerprint;
 pub use crate::worker::handler;
 pub use crate::worker::{
-    ConnectError, OpenError, OpenJobs, OpenReceiver, OpenSender, Serve, ServeError, Worker, WorkerBuilder,
+    ConnectError, JobContext, OpenError, OpenJobs, OpenReceiver, OpenSender, Serve, ServeError, Worker,
+    WorkerBuilder,
 };

@@ -1,69 +1,231 @@
-//! Sorts the answers of one batch into parts: each part goes to one sink and shares the batch's memory.
+//! What workers say of their jobs: each answer must speak of a delivery that its worker has, or is refused and counted.
 
-use std::ops::Range;
+use bytes::Bytes;
 
 use crate::batch::{Batch, Entry, Kind};
-use crate::dispatch::outcome::{Outcomes, Release};
-use crate::ids::{JobId, SinkId};
+use crate::dispatch::lease::{Lease, MemberId};
+use crate::dispatch::lot::Settled;
+use crate::dispatch::outcome;
+use crate::dispatch::parts::Parts;
+use crate::dispatch::records;
+use crate::dispatch::{Dispatch, endings::Next};
+use crate::failure::AttemptEnd;
+use crate::ids::{Attempt, JobId, SinkId};
+use crate::time::Time;
 
-/// Collects accepted entries as long as they go to the same sink.
-#[derive(Debug)]
-pub(crate) struct Parts<'a> {
-    source: &'a Batch,
-    sink: SinkId,
-    entries: Vec<Entry>,
-    /// The payload of the part so far.
-    covers: Range<u32>,
+impl Dispatch {
+    /// Takes a batch of answers. What speaks of a job that is not with `member`, in this attempt, is refused and counted.
+    pub(crate) fn answer(&mut self, now: Time, member: MemberId, batch: &Batch) {
+        let mut parts = Parts::new(batch);
+        let settled_before = self.lots.unsettled();
+        let mut index = 0;
+        while let Some(entry) = batch.entries.get(index) {
+            let start = batch.start(index);
+            // A run longer than all that this worker has is a lie: it is not worth a look-up for each job.
+            if entry.run() > u64::from(self.lease(member).map_or(0, Lease::outstanding)) {
+                self.stats.refused_answers += entry.run();
+                index += 1;
+                continue;
+            }
+            let run = (0..entry.run()).map(|further| JobId(entry.job.0.wrapping_add(further)));
+            match entry.kind {
+                Kind::Result => {
+                    index = self.answer_results(member, batch, index, &mut parts);
+                    continue;
+                }
+                Kind::Last => self.answer_last(now, member, batch, index, &mut parts),
+                Kind::Failed => {
+                    let reason =
+                        || records::reason(batch.payload.get(range(start, entry)).unwrap_or_default());
+                    self.answer_failed(now, member, entry.job, entry.attempt, reason, &mut parts);
+                }
+                Kind::Done => {
+                    run.for_each(|job| self.answer_done(now, member, job, start, entry, &mut parts))
+                }
+                Kind::Returned => run.for_each(|job| self.answer_returned(now, member, job, entry)),
+                Kind::Value | Kind::Void => {}
+            }
+            index += 1;
+        }
+        parts.flush(&mut self.outcomes);
+        let settled = u32::try_from(settled_before - self.lots.unsettled()).unwrap_or(u32::MAX);
+        self.after_answers(now, member, settled);
+    }
+
+    /// Puts the worker back into the ring when it has room again.
+    fn after_answers(&mut self, now: Time, member: MemberId, settled: u32) {
+        let lots = &mut self.lots;
+        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        lease.window.settled(now, settled);
+        if lease.is_sparse() {
+            lease.compact(|job| lots.slot_mut(*job).is_some_and(|slot| slot.is_handed_to(member)));
+        }
+        self.rejoin(member);
+    }
+
+    /// Results of a job, from `index` as far as they go: they stay in their part where the job's end follows in the same batch,
+    /// else they are held. Returns the index behind them.
+    fn answer_results(
+        &mut self,
+        member: MemberId,
+        batch: &Batch,
+        index: usize,
+        parts: &mut Parts<'_>,
+    ) -> usize {
+        let rest = batch.entries.get(index..).unwrap_or_default();
+        let Some(first) = rest.first() else { return index };
+        let count = rest.iter().take_while(|next| next.job == first.job && next.kind == Kind::Result).count();
+        let ends_here = rest.get(count).is_some_and(|end| end.job == first.job && end.kind == Kind::Last);
+        let in_place = ends_here && !self.outcomes.is_ordered() && !self.outcomes.holds(first.job);
+        for (offset, entry) in rest.iter().take(count).enumerate() {
+            let start = batch.start(index + offset);
+            let slot = self.lots.slot_mut(entry.job);
+            match slot.filter(|slot| slot.is_with(member, entry.attempt)).map(|slot| slot.sink) {
+                None => self.stats.refused_answers += 1,
+                Some(sink) if in_place => parts.push(sink, start, *entry, &mut self.outcomes),
+                Some(_) => self.hold(member, &batch.payload.slice(range(start, entry)), entry),
+            }
+        }
+        index + count
+    }
+
+    /// Keeps a result for its job, at the expense of its worker's room.
+    fn hold(&mut self, member: MemberId, result: &Bytes, entry: &Entry) {
+        let before = self.outcomes.held_cost_of(entry.job);
+        self.outcomes.hold(entry.job, result);
+        let after = self.outcomes.held_cost_of(entry.job);
+        if let Some(lease) = self.lease_mut(member) {
+            lease.held = lease.held + after - before;
+        }
+    }
+
+    /// A job is completed with the entry at `index`, which has a payload.
+    fn answer_last(
+        &mut self,
+        now: Time,
+        member: MemberId,
+        batch: &Batch,
+        index: usize,
+        parts: &mut Parts<'_>,
+    ) {
+        let Some(entry) = batch.entries.get(index) else {
+            return;
+        };
+        let Some(sink) = self.complete(now, member, entry.job, entry.attempt, parts) else {
+            return;
+        };
+        if self.outcomes.is_ordered() || self.outcomes.holds(entry.job) {
+            parts.flush(&mut self.outcomes);
+            self.outcomes.finish(entry.job, sink, batch.part(index..index + 1));
+        } else {
+            parts.push(sink, batch.start(index), *entry, &mut self.outcomes);
+        }
+    }
+
+    /// A job of a run is completed without a further result.
+    fn answer_done(
+        &mut self,
+        now: Time,
+        member: MemberId,
+        job: JobId,
+        start: u32,
+        entry: &Entry,
+        parts: &mut Parts<'_>,
+    ) {
+        let Some(sink) = self.complete(now, member, job, entry.attempt, parts) else {
+            return;
+        };
+        if self.outcomes.is_ordered() || self.outcomes.holds(job) {
+            parts.flush(&mut self.outcomes);
+            let entries = vec![Entry { job, extra: 0, end: 0, ..*entry }];
+            self.outcomes.finish(job, sink, Batch { entries, ..Batch::default() });
+        } else {
+            parts.push_done(sink, start, job, entry, &mut self.outcomes);
+        }
+    }
+
+    /// Gives a job its outcome and returns its sink; refuses, or lets it fail, where that is not to be.
+    fn complete(
+        &mut self,
+        now: Time,
+        member: MemberId,
+        job: JobId,
+        attempt: Attempt,
+        parts: &mut Parts<'_>,
+    ) -> Option<SinkId> {
+        if self.outcomes.is_overflown(job) {
+            self.answer_failed(now, member, job, attempt, outcome::overflow, parts);
+            return None;
+        }
+        let Some(Settled { slot, bytes }) = self.lots.settle(job, member, attempt) else {
+            self.refuse(member, job, attempt);
+            return None;
+        };
+        if slot.has_record {
+            self.records.close(job);
+        }
+        self.stats.completed += 1;
+        let held = self.outcomes.held_cost_of(job);
+        if let Some(lease) = self.lease_mut(member) {
+            lease.release(job, bytes);
+            lease.held -= held;
+            lease.completed += 1;
+        }
+        Some(slot.sink)
+    }
+
+    fn answer_failed(
+        &mut self,
+        now: Time,
+        member: MemberId,
+        job: JobId,
+        attempt: Attempt,
+        reason: impl FnOnce() -> String,
+        parts: &mut Parts<'_>,
+    ) {
+        if self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
+            // Outcomes stay in the order in which they came.
+            parts.flush(&mut self.outcomes);
+            self.fail(now, member, job, reason());
+        } else {
+            self.refuse(member, job, attempt);
+        }
+    }
+
+    fn answer_returned(&mut self, now: Time, member: MemberId, job: JobId, entry: &Entry) {
+        if !self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, entry.attempt)) {
+            return self.refuse(member, job, entry.attempt);
+        }
+        self.release_from(member, job);
+        if let Some(identity) = self.lease(member).map(|lease| lease.identity.clone()) {
+            self.end_attempt(now, job, &identity, AttemptEnd::Returned);
+            self.go_on(now, job, Next::AtOnce);
+        }
+        // Whoever gives a job back is not the next to be asked.
+        self.ring.pass(member);
+    }
+
+    /// An answer that has no effect, but that it frees the place of a delivery that was revoked.
+    fn refuse(&mut self, member: MemberId, job: JobId, attempt: Attempt) {
+        self.stats.refused_answers += 1;
+        if let Some(lease) = self.lease_mut(member) {
+            lease.release_revoked(job, attempt);
+        }
+    }
+
+    /// A handed job is no longer in its worker's hand.
+    pub(super) fn release_from(&mut self, member: MemberId, job: JobId) {
+        let bytes = self.lots.bytes_of(job);
+        let held = self.outcomes.held_cost_of(job);
+        if let Some(lease) = self.lease_mut(member) {
+            lease.release(job, bytes);
+            lease.held -= held;
+        }
+    }
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn new(source: &'a Batch) -> Self {
-        let entries = Vec::with_capacity(source.entries.len());
-        Self { source, sink: SinkId::RECEIVER, entries, covers: 0..0 }
-    }
-
-    /// Adds an entry whose payload begins at `start` of the source.
-    pub(crate) fn push(&mut self, sink: SinkId, start: u32, entry: Entry, outcomes: &mut Outcomes) {
-        if self.entries.is_empty() || sink != self.sink {
-            self.flush(outcomes);
-            self.sink = sink;
-            self.covers = start..start;
-        }
-        if start != self.covers.end {
-            // What lies between was refused, or has gone elsewhere.
-            self.entries.push(Entry { end: start - self.covers.start, kind: Kind::Void, ..entry });
-        }
-        self.covers.end = entry.end;
-        self.entries.push(Entry { end: entry.end - self.covers.start, ..entry });
-    }
-
-    /// Adds one completed job of a run; a run stays one entry as long as it goes to one sink.
-    pub(crate) fn push_done(
-        &mut self,
-        sink: SinkId,
-        start: u32,
-        job: JobId,
-        entry: &Entry,
-        outcomes: &mut Outcomes,
-    ) {
-        if sink == self.sink
-            && let Some(last) = self.entries.last_mut()
-            && last.kind == Kind::Done
-            && last.job.0.checked_add(u64::from(last.extra) + 1) == Some(job.0)
-        {
-            last.extra += 1;
-            return;
-        }
-        self.push(sink, start, Entry { job, extra: 0, ..*entry }, outcomes);
-    }
-
-    /// Releases what was collected.
-    pub(crate) fn flush(&mut self, outcomes: &mut Outcomes) {
-        if self.entries.is_empty() {
-            return;
-        }
-        let entries = std::mem::take(&mut self.entries);
-        let payload = self.source.payload.slice(self.covers.start as usize..self.covers.end as usize);
-        outcomes.release(Release { sink: self.sink, batch: Batch { payload, entries } });
-    }
+const fn range(start: u32, entry: &Entry) -> std::ops::Range<usize> {
+    start as usize..entry.end as usize
 }

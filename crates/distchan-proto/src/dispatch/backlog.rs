@@ -9,12 +9,21 @@ use crate::ids::JobId;
 #[derive(Debug)]
 pub(crate) struct Backlog {
     returned: BTreeSet<JobId>,
+    /// Those among the returned that have brought down a worker. They stand apart, since not every worker can take one.
+    blamed: BTreeSet<JobId>,
     fresh: Range<u64>,
+    /// Fresh jobs that were taken out of the middle. Never the first of the fresh ones.
+    holes: BTreeSet<JobId>,
 }
 
 impl Backlog {
     pub(crate) const fn new(first: JobId) -> Self {
-        Self { returned: BTreeSet::new(), fresh: first.0..first.0 }
+        Self {
+            returned: BTreeSet::new(),
+            blamed: BTreeSet::new(),
+            fresh: first.0..first.0,
+            holes: BTreeSet::new(),
+        }
     }
 
     /// Appends `count` fresh jobs and returns the number of the first.
@@ -24,13 +33,28 @@ impl Backlog {
         first
     }
 
+    /// The number that the next fresh job will have.
+    pub(crate) const fn next_fresh(&self) -> JobId {
+        JobId(self.fresh.end)
+    }
+
     /// A job has come back: it goes before every fresh one, and among its like by age.
     pub(crate) fn give_back(&mut self, job: JobId) {
         debug_assert!(job.0 < self.fresh.start, "only what was given out comes back");
         self.returned.insert(job);
     }
 
-    /// The next job's number, without taking it.
+    /// The same for a job that has brought down a worker.
+    pub(crate) fn give_back_blamed(&mut self, job: JobId) {
+        self.blamed.insert(job);
+    }
+
+    /// The oldest job that has brought down a worker.
+    pub(crate) fn first_blamed(&self) -> Option<JobId> {
+        self.blamed.first().copied()
+    }
+
+    /// The next of the others, without taking it.
     pub(crate) fn peek(&self) -> Option<JobId> {
         self.returned.first().copied().or_else(|| (!self.fresh.is_empty()).then_some(JobId(self.fresh.start)))
     }
@@ -40,14 +64,56 @@ impl Backlog {
         if let Some(job) = self.returned.pop_first() {
             return Some(job);
         }
-        self.fresh.next().map(JobId)
+        let job = self.fresh.next().map(JobId);
+        self.skip_holes();
+        job
     }
 
+    /// Takes out a job that waits, wherever it stands.
+    pub(crate) fn remove(&mut self, job: JobId) {
+        if !self.blamed.remove(&job) && !self.returned.remove(&job) && self.fresh.contains(&job.0) {
+            self.holes.insert(job);
+            self.skip_holes();
+        }
+    }
+
+    fn skip_holes(&mut self) {
+        while !self.holes.is_empty() && self.holes.remove(&JobId(self.fresh.start)) {
+            self.fresh.start += 1;
+        }
+    }
+
+    /// Whether there is nothing that any worker could take.
     pub(crate) fn is_empty(&self) -> bool {
         self.returned.is_empty() && self.fresh.is_empty()
     }
 
+    #[cfg(any(debug_assertions, test))]
     pub(crate) fn len(&self) -> u64 {
-        self.returned.len() as u64 + (self.fresh.end - self.fresh.start)
+        (self.returned.len() + self.blamed.len()) as u64 + (self.fresh.end - self.fresh.start)
+            - self.holes.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_out_is_passed_over_wherever_it_stood() {
+        let mut backlog = Backlog::new(JobId(1));
+        backlog.extend(8);
+        assert_eq!((backlog.pop(), backlog.pop()), (Some(JobId(1)), Some(JobId(2))));
+        backlog.give_back(JobId(2));
+        backlog.give_back(JobId(1));
+        for job in [1, 3, 5, 6, 8] {
+            backlog.remove(JobId(job));
+        }
+        assert_eq!(backlog.len(), 3);
+        assert_eq!([(); 3].map(|()| backlog.pop()), [2, 4, 7].map(|job| Some(JobId(job))));
+        assert!(backlog.is_empty() && backlog.peek().is_none());
+        assert_eq!((backlog.returned.len(), backlog.holes.len()), (0, 0));
+        assert_eq!(backlog.extend(1), 9);
+        assert_eq!(backlog.pop(), Some(JobId(9)));
     }
 }

@@ -1,11 +1,13 @@
 //! What one worker has in hand of one channel's jobs: placed with it, and on their way or being worked on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::dispatch::window::Window;
-use crate::ids::JobId;
+use crate::ids::{Attempt, JobId, SessionId};
 use crate::limits;
+use crate::time::Time;
 
 /// A worker's place in one channel. Used again after the worker has left, when nothing refers to it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,15 +19,27 @@ impl fmt::Display for MemberId {
     }
 }
 
+/// Who a member is, for the history of its jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) session: SessionId,
+    pub(crate) name: Arc<str>,
+}
+
 /// What a worker has in hand, and how much it may have.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    pub(crate) identity: Identity,
     /// Placed, not yet taken by the connection's writer.
     placed: VecDeque<(JobId, u64)>,
+    /// How many of `placed` have their outcome already.
+    void: usize,
     /// Taken by the writer, oldest first. Jobs settled out of order stay until they are at the front, or until they are many.
     handed: VecDeque<JobId>,
-    /// How many of `handed` are unsettled.
+    /// Deliveries that the worker has not answered.
     outstanding: u32,
+    /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
+    revoked: BTreeMap<(JobId, Attempt), Revoked>,
     /// The bytes of all jobs in hand.
     bytes: u64,
     max_bytes: u64,
@@ -35,50 +49,88 @@ pub(crate) struct Lease {
     /// Whether the ring has this worker.
     pub(crate) in_ring: bool,
     pub(crate) completed: u64,
+    /// The job that it was given last of those that had brought down another worker. Perhaps settled since.
+    pub(crate) blamed: Option<JobId>,
     is_retired: bool,
+    is_paused: bool,
+}
+
+#[derive(Debug)]
+struct Revoked {
+    bytes: u64,
+    was_started: bool,
 }
 
 impl Lease {
-    pub(crate) const fn new(window: Window, max_bytes: u64) -> Self {
+    pub(crate) const fn new(identity: Identity, window: Window, max_bytes: u64) -> Self {
         Self {
+            identity,
             placed: VecDeque::new(),
+            void: 0,
             handed: VecDeque::new(),
             outstanding: 0,
+            revoked: BTreeMap::new(),
             bytes: 0,
             max_bytes,
             held: 0,
             window,
             in_ring: false,
             completed: 0,
+            blamed: None,
             is_retired: false,
+            is_paused: false,
         }
     }
 
     /// Jobs in hand, placed or handed.
     pub(crate) fn in_hand(&self) -> u32 {
-        u32::try_from(self.placed.len()).unwrap_or(u32::MAX).saturating_add(self.outstanding)
+        u32::try_from(self.placed.len() - self.void).unwrap_or(u32::MAX).saturating_add(self.outstanding)
     }
 
-    /// Jobs on their way or being worked on.
+    /// Jobs on their way or being worked on, wanted or not.
     pub(crate) const fn outstanding(&self) -> u32 {
         self.outstanding
+    }
+
+    /// How many deliveries nobody wants any more.
+    pub(crate) fn revoked(&self) -> u64 {
+        self.revoked.len() as u64
     }
 
     /// Whether another job may be placed.
     pub(crate) fn has_room(&self) -> bool {
         !self.is_retired
+            && !self.is_paused
             && self.in_hand() < self.window.size()
             && self.bytes < self.max_bytes
             && self.held < limits::MAX_RESULTS_PER_JOB
     }
 
-    /// Takes no further jobs; gives back those that were only placed.
-    pub(crate) fn retire(&mut self) -> VecDeque<(JobId, u64)> {
+    /// Takes no further jobs.
+    pub(crate) const fn retire(&mut self) {
         self.is_retired = true;
-        self.in_ring = false;
-        let placed = std::mem::take(&mut self.placed);
-        self.bytes -= placed.iter().map(|(_, bytes)| bytes).sum::<u64>();
-        placed
+    }
+
+    /// Takes no further jobs for now.
+    pub(crate) const fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    /// Takes jobs again.
+    pub(crate) const fn unpause(&mut self, now: Time) {
+        self.is_paused = false;
+        self.window.restart(now);
+    }
+
+    /// Gives back those that were only placed and are still wanted.
+    pub(crate) fn give_up_placed(&mut self, mut is_wanted: impl FnMut(JobId) -> bool) -> Vec<JobId> {
+        self.void = 0;
+        let mut wanted = Vec::new();
+        for (job, bytes) in self.placed.drain(..).filter(|(job, _)| is_wanted(*job)) {
+            self.bytes -= bytes;
+            wanted.push(job);
+        }
+        wanted
     }
 
     /// A job of so many bytes is to go to this worker.
@@ -89,10 +141,10 @@ impl Lease {
 
     /// Whether the writer can take a job.
     pub(crate) fn can_hand(&self) -> bool {
-        !self.placed.is_empty()
+        self.placed.len() > self.void
     }
 
-    /// The job that the writer takes next.
+    /// The job that the writer takes next. It may have its outcome already.
     pub(crate) fn next_to_hand(&self) -> Option<JobId> {
         self.placed.front().map(|(job, _)| *job)
     }
@@ -105,7 +157,32 @@ impl Lease {
         }
     }
 
+    /// The next job has its outcome already.
+    pub(crate) fn skip(&mut self) {
+        if self.placed.pop_front().is_some() {
+            self.void -= 1;
+        }
+    }
+
+    /// A placed job of so many bytes has its outcome; its entry stays until its turn comes.
+    pub(crate) const fn unplace(&mut self, bytes: u64) {
+        self.void += 1;
+        self.bytes -= bytes;
+    }
+
+    /// Whether it is time to forget placed jobs that have their outcome.
+    pub(crate) fn is_full_of_void(&self) -> bool {
+        self.void > self.placed.len() / 2 + 64
+    }
+
+    /// Keeps only the placed jobs that are still wanted.
+    pub(crate) fn compact_placed(&mut self, mut is_wanted: impl FnMut(JobId) -> bool) {
+        self.placed.retain(|(job, _)| is_wanted(*job));
+        self.void = 0;
+    }
+
     /// A handed job of so many bytes is no longer in hand.
+    #[inline]
     pub(crate) fn release(&mut self, job: JobId, bytes: u64) {
         self.outstanding -= 1;
         self.bytes -= bytes;
@@ -117,18 +194,50 @@ impl Lease {
         }
     }
 
+    /// Nobody wants a handed job of so many bytes any more; its place stays taken until the worker answers.
+    pub(crate) fn revoke(&mut self, job: JobId, attempt: Attempt, bytes: u64, was_started: bool) {
+        self.revoked.insert((job, attempt), Revoked { bytes, was_started });
+    }
+
+    /// The worker has answered a delivery that nobody wants: its place is free.
+    pub(crate) fn release_revoked(&mut self, job: JobId, attempt: Attempt) {
+        if self.revoked.is_empty() {
+            return;
+        }
+        if let Some(revoked) = self.revoked.remove(&(job, attempt)) {
+            self.release(job, revoked.bytes);
+        }
+    }
+
+    /// Whether it had begun, as far as is known, with something that nobody wants any more.
+    pub(crate) fn is_busy_with_revoked(&self) -> bool {
+        self.revoked.values().any(|revoked| revoked.was_started)
+    }
+
     /// Whether it is time to forget the settled jobs among those handed.
     pub(crate) fn is_sparse(&self) -> bool {
         self.handed.len() > 2 * self.outstanding as usize + 64
     }
 
-    /// Keeps only the jobs that are still in hand.
+    /// Keeps only the jobs that are still in hand, each once: one that was revoked and came again stands twice.
     pub(crate) fn compact(&mut self, is_held: impl FnMut(&JobId) -> bool) {
         self.handed.retain(is_held);
+        let mut jobs = Vec::from(std::mem::take(&mut self.handed));
+        jobs.sort_unstable();
+        jobs.dedup();
+        self.handed = jobs.into();
     }
 
-    /// Everything in hand, to be given back: what was handed (perhaps settled since), and what was only placed.
-    pub(crate) fn into_jobs(self) -> (VecDeque<JobId>, VecDeque<(JobId, u64)>) {
-        (self.handed, self.placed)
+    /// The jobs that were handed, perhaps settled since.
+    pub(crate) const fn handed(&self) -> &VecDeque<JobId> {
+        &self.handed
+    }
+
+    #[cfg(any(debug_assertions, test))]
+    pub(crate) fn check_invariants(&self, placed: u64, handed: u64, bytes: u64) {
+        assert_eq!((self.placed.len() - self.void) as u64, placed, "what is placed is not settled");
+        assert_eq!(u64::from(self.outstanding), handed + self.revoked(), "who is handed a job has it");
+        let revoked: u64 = self.revoked.values().map(|revoked| revoked.bytes).sum();
+        assert_eq!(self.bytes, bytes + revoked, "a lease counts the bytes in hand");
     }
 }

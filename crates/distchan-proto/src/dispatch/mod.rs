@@ -1,31 +1,43 @@
 //! The jobs of one channel and the workers that take them: who gets what, which job has which outcome.
-//! It knows no frame, no session and no clock but the time it is handed.
+//! It knows no frame, no session's connection and no clock but the time it is handed.
 //!
 //! A job's way: [`Dispatch::submit`] puts it into the table and the backlog, [`Dispatch::place`] chooses its worker,
 //! [`Dispatch::take`] hands it to that worker's connection, [`Dispatch::answer`] ends it, [`Dispatch::pop_release`] shows its results.
-//! [`Dispatch::leave`] puts whatever a worker had back into the backlog, with the next attempt.
+//! Whatever goes wrong (`endings`), or is no longer wanted (`cancelling`), puts it back with the next attempt or ends it otherwise;
+//! [`Dispatch::take_revoked`] names the workers that are to be told.
 
 mod answers;
 mod backlog;
+mod cancelling;
+mod endings;
+#[cfg(any(debug_assertions, test))]
+mod invariants;
 pub(crate) mod lease;
 pub(crate) mod lot;
+pub(crate) mod members;
 pub(crate) mod outcome;
+mod parts;
 mod placement;
+pub(crate) mod policy;
+mod records;
 pub(crate) mod stats;
+#[cfg(test)]
+mod tests;
 mod window;
 
-use bytes::Bytes;
+use std::collections::BTreeSet;
 
 use crate::batch::{Batch, Entry, Kind, Piece};
-use crate::dispatch::answers::Parts;
 use crate::dispatch::backlog::Backlog;
+use crate::dispatch::endings::BackingOff;
 use crate::dispatch::lease::{Lease, MemberId};
-use crate::dispatch::lot::{Holder, Lots};
+use crate::dispatch::lot::{Lots, Stamp};
 use crate::dispatch::outcome::{Outcomes, Release};
 use crate::dispatch::placement::Ring;
+use crate::dispatch::policy::Policy;
+use crate::dispatch::records::Records;
 use crate::dispatch::stats::ChannelStats;
-use crate::dispatch::window::Window;
-use crate::ids::{JobId, SinkId};
+use crate::ids::{Attempt, JobId, SinkId};
 use crate::limits;
 use crate::time::Time;
 
@@ -47,95 +59,70 @@ pub(crate) struct Capacity {
 /// One channel's jobs.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
+    policy: Policy,
     lots: Lots,
+    /// What more there is to know of a few jobs.
+    records: Records,
     backlog: Backlog,
+    backing_off: BackingOff,
+    /// Jobs that are cancelled as soon as they are submitted.
+    cancelled_early: BTreeSet<JobId>,
     leases: Vec<Option<Lease>>,
     free: Vec<MemberId>,
     ring: Ring,
+    /// Deliveries that nobody wants any more, and whose workers have not been told.
+    revoked: Vec<(MemberId, Attempt, JobId)>,
     outcomes: Outcomes,
     unread: u64,
     closed: bool,
     stats: ChannelStats,
+    #[cfg(any(debug_assertions, test))]
+    checks: std::cell::Cell<u32>,
 }
 
 impl Dispatch {
-    pub(crate) fn new(ordered: bool) -> Self {
+    pub(crate) fn new(ordered: bool, policy: Policy) -> Self {
         Self {
+            policy,
             lots: Lots::default(),
+            records: Records::default(),
             backlog: Backlog::new(FIRST),
+            backing_off: BackingOff::default(),
+            cancelled_early: BTreeSet::new(),
             leases: Vec::new(),
             free: Vec::new(),
             ring: Ring::default(),
+            revoked: Vec::new(),
             outcomes: Outcomes::new(FIRST, ordered),
             unread: 0,
             closed: false,
             stats: ChannelStats::default(),
-        }
-    }
-
-    /// A worker takes part from now on.
-    pub(crate) fn join(&mut self, now: Time, capacity: &Capacity) -> MemberId {
-        let largest = capacity.max_jobs.clamp(1, limits::MAX_JOBS_IN_HAND);
-        let window = match capacity.fixed {
-            Some(size) => Window::fixed(now, size.clamp(1, largest)),
-            None => Window::adaptive(now, capacity.concurrency, largest),
-        };
-        let mut lease = Lease::new(window, capacity.max_bytes.clamp(1, limits::MAX_BYTES_IN_HAND));
-        lease.in_ring = true;
-        let member = self.free.pop().unwrap_or_else(|| {
-            self.leases.push(None);
-            MemberId(u32::try_from(self.leases.len() - 1).expect("fewer workers than file descriptors"))
-        });
-        if let Some(place) = self.leases.get_mut(member.0 as usize) {
-            *place = Some(lease);
-        }
-        self.ring.join(member);
-        self.stats.workers += 1;
-        member
-    }
-
-    /// A worker takes part no longer: what it had goes back to the backlog, at once, before every fresh job.
-    pub(crate) fn leave(&mut self, member: MemberId) {
-        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::take) else {
-            return;
-        };
-        self.free.push(member);
-        self.ring.leave(member);
-        self.stats.workers -= 1;
-        let (handed, placed) = lease.into_jobs();
-        for job in handed {
-            self.take_back(member, job);
-        }
-        for (job, _) in placed {
-            self.backlog.give_back(job);
-        }
-    }
-
-    /// A worker takes no further jobs, and answers those it has: what was only placed with it goes to others.
-    pub(crate) fn retire(&mut self, member: MemberId) {
-        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if lease.in_ring {
-            self.ring.leave(member);
-        }
-        for (job, _) in lease.retire() {
-            self.backlog.give_back(job);
+            #[cfg(any(debug_assertions, test))]
+            checks: std::cell::Cell::default(),
         }
     }
 
     /// Takes a batch of fresh jobs.
-    pub(crate) fn submit(&mut self, batch: &Batch) {
+    pub(crate) fn submit(&mut self, now: Time, batch: &Batch) {
         assert!(!self.closed, "nothing is submitted to a closed channel");
         let count = batch.entries.len() as u64;
         let first = self.backlog.extend(count);
         self.lots.insert(first, batch);
         self.stats.submitted += count;
+        for (index, left) in &batch.deadlines {
+            let job = JobId(first + u64::from(*index));
+            if let Some(slot) = self.lots.slot_mut(job) {
+                slot.has_record = true;
+                self.records.set_deadline(job, now + *left);
+            }
+        }
+        self.cancel_early(now);
     }
 
     /// No fresh jobs will come.
-    pub(crate) const fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.closed = true;
+        self.cancelled_early.clear();
     }
 
     /// Whether the channel is closed and every job has its outcome.
@@ -145,7 +132,12 @@ impl Dispatch {
 
     /// Whether a worker waits for a job that is not here.
     pub(crate) fn is_hungry(&self) -> bool {
-        self.backlog.is_empty() && !self.ring.is_empty() && !self.closed && !self.is_paused()
+        self.backlog.is_empty()
+            && !self.ring.is_empty()
+            && !self.closed
+            && !self.is_paused()
+            && self.backing_off.jobs < limits::MAX_BACKING_OFF
+            && self.backing_off.bytes < limits::MAX_BACKING_OFF_BYTES
     }
 
     /// Whether results pile up: the receiver is behind, or an ordered channel waits for an old job.
@@ -165,26 +157,61 @@ impl Dispatch {
 
     /// Gives every job that can go to a worker, in turn; appends the workers whose connection has something new to write.
     pub(crate) fn place(&mut self, ready: &mut Vec<MemberId>) {
+        while let Some(job) = self.backlog.first_blamed()
+            && self.outcomes.admits(job)
+            && self.may_place(job)
+            && let Some(member) = self.next_without_blame()
+        {
+            self.backlog.remove(job);
+            self.place_with(member, job, ready);
+            if let Some(lease) = self.lease_mut(member) {
+                lease.blamed = Some(job);
+            }
+        }
         while let Some(job) = self.backlog.peek()
             && self.outcomes.admits(job)
             && self.may_place(job)
             && let Some(member) = self.ring.next()
         {
-            let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
-                unreachable!("who has left is not in the ring");
-            };
-            if !lease.can_hand() {
-                ready.push(member);
-            }
             self.backlog.pop();
-            lease.place(job, self.lots.job_mut(job).map_or(0, |(_, payload)| payload.len() as u64));
-            lease.in_ring = lease.has_room();
-            if lease.in_ring {
-                self.ring.join(member);
-            } else {
-                lease.window.filled();
-            }
+            self.place_with(member, job, ready);
         }
+    }
+
+    /// Places a job that was taken out of the backlog with a worker that was taken out of the ring.
+    #[inline]
+    fn place_with(&mut self, member: MemberId, job: JobId, ready: &mut Vec<MemberId>) {
+        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
+            unreachable!("who has left is not in the ring");
+        };
+        if !lease.can_hand() {
+            ready.push(member);
+        }
+        let Some((slot, payload)) = self.lots.job_mut(job) else {
+            unreachable!("a job in the backlog is unsettled");
+        };
+        slot.put_with(member);
+        lease.place(job, payload.len() as u64);
+        lease.in_ring = lease.has_room();
+        if lease.in_ring {
+            self.ring.join(member);
+        } else {
+            lease.window.filled();
+        }
+    }
+
+    /// The next worker in turn that has no job in hand which brought down another one, taken out of the ring. Two such jobs are never with one
+    /// worker: one of them may be innocent, and would be blamed for the other again.
+    fn next_without_blame(&mut self) -> Option<MemberId> {
+        let Self { ring, leases, lots, .. } = self;
+        let is_without = |member: &&MemberId| {
+            let blamed =
+                leases.get(member.0 as usize).and_then(Option::as_ref).and_then(|lease| lease.blamed);
+            blamed.is_none_or(|job| lots.slot_mut(job).is_none_or(|slot| slot.member() != Some(**member)))
+        };
+        let member = ring.find(is_without)?;
+        ring.leave(member);
+        Some(member)
     }
 
     /// Whether `member`'s connection could write a job now.
@@ -192,194 +219,37 @@ impl Dispatch {
         self.lease(member).is_some_and(Lease::can_hand)
     }
 
-    /// Hands `member`'s jobs to `visit`, in order, as long as it says true; a job counts as delivered when it did.
-    pub(crate) fn take(&mut self, member: MemberId, mut visit: impl FnMut(&Entry, &Piece<'_>) -> bool) {
+    /// Hands `member`'s jobs to `visit`, in order, as long as it says true; a job counts as delivered when it did. `extra` of an entry
+    /// is 0, or the milliseconds left until the job's deadline, and one.
+    pub(crate) fn take(
+        &mut self,
+        now: Time,
+        member: MemberId,
+        mut visit: impl FnMut(&Entry, &Piece<'_>) -> bool,
+    ) {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             return;
         };
+        let stamp = Stamp::new(now);
         while let Some(job) = lease.next_to_hand() {
             let Some((slot, payload)) = self.lots.job_mut(job) else {
-                unreachable!("a placed job is unsettled");
+                // Cancelled since it was placed.
+                lease.skip();
+                continue;
             };
-            let entry = Entry { job, attempt: slot.attempt, end: 0, extra: 0, kind: Kind::Value };
+            let extra = if slot.has_record { self.records.left(job, now) } else { 0 };
+            let entry = Entry { job, attempt: slot.attempt, end: 0, extra, kind: Kind::Value };
             if !visit(&entry, &payload) {
                 return;
             }
-            slot.holder = Holder::Member(member);
+            slot.hand(stamp);
             lease.hand();
         }
-    }
-
-    /// Takes a batch of answers. What speaks of a job that is not with `member`, in this attempt, is refused and counted.
-    pub(crate) fn answer(&mut self, now: Time, member: MemberId, batch: &Batch) {
-        let mut parts = Parts::new(batch);
-        let settled_before = self.lots.unsettled();
-        let mut index = 0;
-        while let Some(entry) = batch.entries.get(index) {
-            let start = batch.start(index);
-            // A run longer than all that this worker has is a lie: it is not worth a look-up for each job.
-            if entry.run() > u64::from(self.lease(member).map_or(0, Lease::outstanding)) {
-                self.stats.refused_answers += entry.run();
-                index += 1;
-                continue;
-            }
-            let run = (0..entry.run()).map(|further| JobId(entry.job.0.wrapping_add(further)));
-            match entry.kind {
-                Kind::Result => {
-                    index = self.answer_results(member, batch, index, &mut parts);
-                    continue;
-                }
-                Kind::Last | Kind::Failed => {
-                    if let Some(sink) = self.settle(member, entry.job, entry) {
-                        self.conclude(batch, index, start, sink, &mut parts);
-                    }
-                }
-                Kind::Done => run.for_each(|job| {
-                    if let Some(sink) = self.settle(member, job, entry) {
-                        self.conclude_done(job, start, entry, sink, &mut parts);
-                    }
-                }),
-                Kind::Returned => run.for_each(|job| self.answer_returned(member, job, entry)),
-                Kind::Value | Kind::Void => {}
-            }
-            index += 1;
-        }
-        parts.flush(&mut self.outcomes);
-        let settled = u32::try_from(settled_before - self.lots.unsettled()).unwrap_or(u32::MAX);
-        self.after_answers(now, member, settled);
     }
 
     /// Passes on values that no job asked for.
     pub(crate) fn pass(&mut self, batch: Batch) {
         self.outcomes.release(Release { sink: SinkId::RECEIVER, batch });
-    }
-
-    /// Puts the worker back into the ring when it has room again.
-    fn after_answers(&mut self, now: Time, member: MemberId, settled: u32) {
-        let lots = &mut self.lots;
-        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        lease.window.settled(now, settled);
-        if lease.is_sparse() {
-            lease
-                .compact(|job| lots.slot_mut(*job).is_some_and(|slot| slot.holder == Holder::Member(member)));
-        }
-        if !lease.in_ring && lease.has_room() {
-            lease.in_ring = true;
-            self.ring.join(member);
-        }
-    }
-
-    /// Results of a job, from `index` as far as they go: they stay in their part where the job's end follows in the same batch,
-    /// else they are held. Returns the index behind them.
-    fn answer_results(
-        &mut self,
-        member: MemberId,
-        batch: &Batch,
-        index: usize,
-        parts: &mut Parts<'_>,
-    ) -> usize {
-        let rest = batch.entries.get(index..).unwrap_or_default();
-        let Some(first) = rest.first() else { return index };
-        let count = rest.iter().take_while(|next| next.job == first.job && next.kind == Kind::Result).count();
-        let ends_here = rest.get(count).is_some_and(|end| end.job == first.job && end.kind == Kind::Last);
-        let in_place = ends_here && !self.outcomes.is_ordered() && !self.outcomes.holds(first.job);
-        for (offset, entry) in rest.iter().take(count).enumerate() {
-            let start = batch.start(index + offset);
-            let slot = self.lots.slot_mut(entry.job);
-            match slot.filter(|slot| slot.is_with(member, entry.attempt)).map(|slot| slot.sink) {
-                None => self.stats.refused_answers += 1,
-                Some(sink) if in_place => parts.push(sink, start, *entry, &mut self.outcomes),
-                Some(_) => {
-                    let result = batch.payload.slice(start as usize..entry.end as usize);
-                    self.hold(member, &result, entry);
-                }
-            }
-        }
-        index + count
-    }
-
-    /// Keeps a result for its job, at the expense of its worker's room.
-    fn hold(&mut self, member: MemberId, result: &Bytes, entry: &Entry) {
-        let before = self.outcomes.held_cost_of(entry.job);
-        self.outcomes.hold(entry.job, result);
-        let after = self.outcomes.held_cost_of(entry.job);
-        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) {
-            lease.held = lease.held + after - before;
-        }
-    }
-
-    fn answer_returned(&mut self, member: MemberId, job: JobId, entry: &Entry) {
-        if self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, entry.attempt)) {
-            self.release_from(member, job);
-            self.take_back(member, job);
-            // Whoever gives a job back is not the next to be asked.
-            self.ring.pass(member);
-        } else {
-            self.stats.refused_answers += 1;
-        }
-    }
-
-    /// A job has ended with the entry at `index`, which has a payload.
-    fn conclude(&mut self, batch: &Batch, index: usize, start: u32, sink: SinkId, parts: &mut Parts<'_>) {
-        let Some(entry) = batch.entries.get(index) else {
-            return;
-        };
-        if self.outcomes.is_ordered() || self.outcomes.holds(entry.job) {
-            parts.flush(&mut self.outcomes);
-            self.outcomes.finish(entry.job, sink, batch.part(index..index + 1));
-        } else {
-            parts.push(sink, start, *entry, &mut self.outcomes);
-        }
-    }
-
-    /// A job of a run has ended without a further result.
-    fn conclude_done(&mut self, job: JobId, start: u32, entry: &Entry, sink: SinkId, parts: &mut Parts<'_>) {
-        if self.outcomes.is_ordered() || self.outcomes.holds(job) {
-            parts.flush(&mut self.outcomes);
-            let entries = vec![Entry { job, extra: 0, end: 0, ..*entry }];
-            self.outcomes.finish(job, sink, Batch { payload: Bytes::new(), entries });
-        } else {
-            parts.push_done(sink, start, job, entry, &mut self.outcomes);
-        }
-    }
-
-    /// Gives a job its outcome and returns its sink, or refuses.
-    fn settle(&mut self, member: MemberId, job: JobId, entry: &Entry) -> Option<SinkId> {
-        let Some((sink, bytes)) = self.lots.settle(job, member, entry.attempt) else {
-            self.stats.refused_answers += 1;
-            return None;
-        };
-        let failed = entry.kind == Kind::Failed || self.outcomes.is_overflown(job);
-        self.stats.failed += u64::from(failed);
-        self.stats.completed += u64::from(!failed);
-        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) {
-            lease.release(job, bytes);
-            lease.held -= self.outcomes.held_cost_of(job);
-            lease.completed += u64::from(!failed);
-        }
-        Some(sink)
-    }
-
-    fn release_from(&mut self, member: MemberId, job: JobId) {
-        let bytes = self.lots.job_mut(job).map_or(0, |(_, payload)| payload.len() as u64);
-        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) {
-            lease.release(job, bytes);
-            lease.held -= self.outcomes.held_cost_of(job);
-        }
-    }
-
-    /// Puts a job that `member` holds back into the backlog, for its next attempt.
-    fn take_back(&mut self, member: MemberId, job: JobId) {
-        let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.holder == Holder::Member(member)) else {
-            return;
-        };
-        slot.holder = Holder::Nobody;
-        slot.attempt.0 += 1;
-        self.outcomes.forget(job);
-        self.backlog.give_back(job);
-        self.stats.redelivered += 1;
     }
 
     /// The next outcomes for a sink.
@@ -400,12 +270,14 @@ impl Dispatch {
     }
 
     pub(crate) fn stats(&self) -> ChannelStats {
-        let placed = self.backlog.len();
-        let handed: u64 = self.leases.iter().flatten().map(|lease| u64::from(lease.outstanding())).sum();
-        debug_assert!(placed + handed <= self.lots.unsettled());
+        let leases = || self.leases.iter().flatten();
+        let revoked: u64 = leases().map(Lease::revoked).sum();
+        let handed = leases().map(|lease| u64::from(lease.outstanding())).sum::<u64>() - revoked;
         ChannelStats {
             queued: self.lots.unsettled() - handed,
             in_flight: handed,
+            backing_off: self.backing_off.jobs,
+            revoked,
             kept_bytes: self.lots.bytes(),
             unread_bytes: self.unread,
             held_bytes: self.outcomes.held_cost(),
@@ -422,21 +294,7 @@ impl Dispatch {
         self.leases.get(member.0 as usize).and_then(Option::as_ref)
     }
 
-    /// Every job is in exactly one place, and every sum is the sum of its parts.
-    #[cfg(any(debug_assertions, test))]
-    pub(crate) fn check_invariants(&self) {
-        self.lots.check_invariants();
-        self.outcomes.check_invariants();
-        let in_hand: u64 = self.leases.iter().flatten().map(|lease| u64::from(lease.in_hand())).sum();
-        assert_eq!(
-            self.backlog.len() + in_hand,
-            self.lots.unsettled(),
-            "a job is in the backlog or with one worker"
-        );
-        assert_eq!(self.leases.iter().flatten().count() as u64, self.stats.workers);
-        let ended = self.stats.completed + self.stats.failed;
-        assert_eq!(self.stats.submitted, ended + self.lots.unsettled(), "one outcome a job");
-        let in_ring = self.leases.iter().flatten().filter(|lease| lease.in_ring).count();
-        assert_eq!(in_ring, self.ring.len());
+    fn lease_mut(&mut self, member: MemberId) -> Option<&mut Lease> {
+        self.leases.get_mut(member.0 as usize).and_then(Option::as_mut)
     }
 }

@@ -123,17 +123,14 @@ impl Outcomes {
         self.releases.push_back(release);
     }
 
-    /// Ends one job: `unit` has its last results and its end, and goes behind what is held of it.
+    /// Ends one job: `unit` has its last results and its end, and goes behind what is held of it. Of a job that is not completed
+    /// nothing is held any more.
     pub(crate) fn finish(&mut self, job: JobId, sink: SinkId, unit: Batch) {
-        let failed = unit.entries.last().is_some_and(|entry| entry.kind == Kind::Failed);
         let batch = match self.held.remove(&job) {
             Some(held) => {
+                debug_assert!(!held.is_overflown, "it has failed");
                 self.held_cost -= held.cost;
-                match (failed, held.is_overflown) {
-                    (true, _) => unit,
-                    (false, true) => overflown(job, &unit),
-                    (false, false) => join(job, &held.results, &unit),
-                }
+                join(job, &held.results, &unit)
             }
             None => unit,
         };
@@ -166,13 +163,9 @@ impl Outcomes {
     }
 }
 
-/// What becomes of a job that has sent more results than are kept.
-fn overflown(job: JobId, unit: &Batch) -> Batch {
-    let reason = format!("its results exceed {} bytes", limits::MAX_RESULTS_PER_JOB);
-    let end = u32::try_from(reason.len()).expect("one sentence");
-    let attempt = unit.entries.first().map_or(Attempt::FIRST, |entry| entry.attempt);
-    let entries = vec![Entry { job, attempt, end, extra: 0, kind: Kind::Failed }];
-    Batch { payload: Bytes::from(reason), entries }
+/// Why a job that has sent more results than are kept has failed.
+pub(crate) fn overflow() -> String {
+    format!("its results exceed {} bytes", limits::MAX_RESULTS_PER_JOB)
 }
 
 /// The results held of a job and its last words, as one batch.
@@ -183,7 +176,7 @@ fn join(job: JobId, held: &[Bytes], unit: &Batch) -> Batch {
     {
         // A large result that was on its way before its job's end: nothing to join, nothing to copy.
         let entries = vec![Entry { end: length, extra: 0, kind: Kind::Last, ..*end }];
-        return Batch { payload: only.clone(), entries };
+        return Batch { payload: only.clone(), entries, deadlines: Vec::new() };
     }
     let mut payload =
         BytesMut::with_capacity(held.iter().map(Bytes::len).sum::<usize>() + unit.payload.len());
@@ -197,5 +190,5 @@ fn join(job: JobId, held: &[Bytes], unit: &Batch) -> Batch {
     let start = u32::try_from(payload.len()).expect("bounded by MAX_RESULTS_PER_JOB");
     payload.extend_from_slice(&unit.payload);
     entries.extend(unit.entries.iter().map(|entry| Entry { end: entry.end + start, ..*entry }));
-    Batch { payload: payload.freeze(), entries }
+    Batch { payload: payload.freeze(), entries, deadlines: Vec::new() }
 }

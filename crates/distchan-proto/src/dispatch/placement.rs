@@ -22,6 +22,11 @@ impl Ring {
         self.turns.pop_front()
     }
 
+    /// The first in turn of whom this holds; it stays where it is.
+    pub(crate) fn find(&self, holds: impl FnMut(&&MemberId) -> bool) -> Option<MemberId> {
+        self.turns.iter().find(holds).copied()
+    }
+
     /// If it is this worker's turn, the next one's comes first.
     pub(crate) fn pass(&mut self, member: MemberId) {
         if self.turns.front() == Some(&member) {

@@ -12,8 +12,22 @@ pub struct ChannelStats {
     pub in_flight: u64,
     /// Jobs that were completed.
     pub completed: u64,
-    /// Jobs whose handler said that they failed.
+    /// Jobs that failed as often as the channel's policy allows.
     pub failed: u64,
+    /// Jobs that were given up: they crashed their workers, or took too long, too often.
+    pub dead: u64,
+    /// Jobs that were cancelled, or whose deadline passed.
+    pub cancelled: u64,
+    /// Attempts whose worker was lost after it had begun.
+    pub crashes: u64,
+    /// Attempts whose handler failed, also where the job was tried again.
+    pub failures: u64,
+    /// Attempts that took longer than the channel's job timeout.
+    pub timeouts: u64,
+    /// Jobs, among those queued, that wait some time for their next attempt.
+    pub backing_off: u64,
+    /// Deliveries that nobody wants any more and that their worker has not answered yet: each takes a place of its window.
+    pub revoked: u64,
     /// Deliveries beyond a job's first: its worker was lost, or gave it back.
     pub redelivered: u64,
     /// Answers that were refused, because the job was no longer with the worker that sent them.

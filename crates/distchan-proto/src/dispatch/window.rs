@@ -50,6 +50,13 @@ impl Window {
         self.was_full = true;
     }
 
+    /// Begins to measure anew: the worker was out of reach.
+    pub(crate) const fn restart(&mut self, now: Time) {
+        self.since = now;
+        self.settled = 0;
+        self.was_full = false;
+    }
+
     /// Counts settled jobs; after a window's worth, or a few horizons, it follows the rate at which they were settled, by a factor of two at most.
     pub(crate) fn settled(&mut self, now: Time, jobs: u32) {
         self.settled = self.settled.saturating_add(jobs);

@@ -1,6 +1,8 @@
 //! The body of a batch frame: all payloads, then a table that says what they are, then the table's length.
 //! The table stands last so that payloads are copied straight to their place while the table grows beside them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::batch::{Batch, Entry, Kind};
@@ -10,6 +12,9 @@ use crate::limits;
 use crate::varint;
 
 const TABLE_LENGTH: usize = 4;
+
+/// A job with a deadline, on the wire.
+const TIMED: u64 = 6;
 
 /// Composes the table of one body. One writer serves many bodies, so that its memory is used again.
 #[derive(Debug, Default)]
@@ -27,7 +32,7 @@ impl TableWriter {
 
     /// What [`TableWriter::finish`] will append, in bytes, with room for one more entry.
     pub(crate) const fn size_with_one_more(&self) -> usize {
-        self.table.len() + TABLE_LENGTH + 2 * 10
+        self.table.len() + TABLE_LENGTH + 3 * 10
     }
 
     /// Names a payload of `length` bytes.
@@ -39,12 +44,17 @@ impl TableWriter {
         }
         let difference = entry.job.0.wrapping_sub(self.previous).cast_signed();
         self.previous = entry.job.0;
-        varint::put(&mut self.table, (varint::zigzag(difference) << 3) | entry.kind as u64);
+        let deadline = entry.extra.checked_sub(1).filter(|_| entry.kind == Kind::Value);
+        let kind = if deadline.is_some() { TIMED } else { entry.kind as u64 };
+        varint::put(&mut self.table, (varint::zigzag(difference) << 3) | kind);
         let second = match entry.kind {
             Kind::Done | Kind::Returned => u64::from(entry.extra),
             Kind::Value | Kind::Result | Kind::Last | Kind::Failed | Kind::Void => length as u64,
         };
         varint::put(&mut self.table, second);
+        if let Some(millis) = deadline {
+            varint::put(&mut self.table, u64::from(millis));
+        }
     }
 
     /// Appends the table to the payloads in `body` and is ready for the next one.
@@ -71,6 +81,7 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     let attempt = varint::take(&mut table).and_then(|a| u32::try_from(a).ok()).ok_or(TABLE)?;
     let attempt = Attempt(attempt);
     let mut entries = Vec::with_capacity(table.len() / 2);
+    let mut deadlines = Vec::new();
     let (mut job, mut end, mut settled) = (0u64, 0usize, 0u64);
     while !table.is_empty() {
         let key = varint::take(&mut table).ok_or(TABLE)?;
@@ -88,13 +99,17 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
             let length = usize::try_from(second).map_err(|_| TABLE)?;
             end = end.checked_add(length).filter(|end| *end <= payload_length).ok_or(TABLE)?;
         }
+        if key & 7 == TIMED {
+            let millis = varint::take(&mut table).ok_or(TABLE)?;
+            deadlines.push((u32::try_from(entries.len()).map_err(|_| TABLE)?, Duration::from_millis(millis)));
+        }
         let end = u32::try_from(end).map_err(|_| TABLE)?;
         entries.push(Entry { job: JobId(job), attempt, end, extra, kind });
     }
     if entries.is_empty() || end != payload_length {
         return Err(ProtocolError::Malformed("batch: payloads and table differ"));
     }
-    Ok(Batch { payload: body.slice(..payload_length), entries })
+    Ok(Batch { payload: body.slice(..payload_length), entries, deadlines })
 }
 
 /// Refuses values above `limit` bytes. A failure's reason has a limit of its own.
@@ -113,7 +128,7 @@ pub(crate) fn check_sizes(batch: &Batch, limit: usize) -> Result<(), ProtocolErr
 
 const fn kind_from_wire(number: u64) -> Option<Kind> {
     match number {
-        0 => Some(Kind::Value),
+        0 | TIMED => Some(Kind::Value),
         1 => Some(Kind::Result),
         2 => Some(Kind::Last),
         3 => Some(Kind::Done),

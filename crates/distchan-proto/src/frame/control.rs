@@ -1,14 +1,18 @@
 //! The control messages: everything that is not a batch. Fields stand one behind the other; a reader ignores bytes behind
 //! the fields it knows, so that a later version of the same protocol may add some.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::error::{Code, ProtocolError};
 use crate::frame::decode::Frame;
 use crate::frame::encode::FrameWriter;
 use crate::frame::header::FrameKind;
-use crate::ids::{ChannelNo, SessionId};
+use crate::frame::runs::Runs;
+use crate::ids::{ChannelNo, SessionId, SessionKey};
 use crate::limits;
+use crate::session::pulse::Rhythm;
 use crate::varint;
 
 /// A control message.
@@ -17,6 +21,9 @@ pub(crate) enum Control {
     Hello(Hello),
     Welcome(Welcome),
     Goodbye(Goodbye),
+    /// Asks for an [`Control::Ack`] at once: the number of this question.
+    Ping(u64),
+    Ack(Ack),
     Open(Open),
     Opened(Opened),
     Refused(Refused),
@@ -29,21 +36,55 @@ pub(crate) enum Control {
     Leave,
     /// The worker wants no further jobs of this channel, and will answer those it has.
     Drain,
+    /// The worker has begun to work on these.
+    Started(Runs),
+    /// Nobody wants these any more.
+    Cancel(Runs),
 }
 
 /// The worker's first message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hello {
     pub(crate) signature: String,
     pub(crate) name: String,
+    /// Which ends the worker sees of this connection; empty where it cannot resume a session.
+    pub(crate) route: String,
+    /// The session that it wants to go on with, if any.
+    pub(crate) resume: Option<Resume>,
+}
+
+/// A session that a worker had, and wants to go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resume {
+    pub(crate) session: SessionId,
+    pub(crate) epoch: u64,
+    pub(crate) key: SessionKey,
+    /// How many of the server's frames have arrived.
+    pub(crate) received: u64,
 }
 
 /// The server's answer: the worker has a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Welcome {
+    /// The one that was asked for, or a new one.
     pub(crate) session: SessionId,
     /// Differs from run to run of a server, so that a worker notices a restart.
     pub(crate) epoch: u64,
+    pub(crate) key: SessionKey,
+    /// How many of the worker's frames have arrived.
+    pub(crate) received: u64,
+    pub(crate) rhythm: Rhythm,
+    /// How long a session is kept without a connection.
+    pub(crate) grace: Duration,
+}
+
+/// What has arrived, and which question this answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ack {
+    /// How many of the session's frames have arrived.
+    pub(crate) received: u64,
+    /// The newest [`Control::Ping`] that has arrived.
+    pub(crate) ping: u64,
 }
 
 /// The last message of a side.
@@ -112,14 +153,21 @@ impl Control {
         let frame = FrameWriter::begin(out);
         let kind = match self {
             Self::Hello(hello) => {
-                put_text(out, &hello.signature, limits::MAX_NAME);
-                put_text(out, &hello.name, limits::MAX_NAME);
+                hello.put(out);
                 FrameKind::Hello
             }
             Self::Welcome(welcome) => {
-                varint::put(out, welcome.session.0);
-                varint::put(out, welcome.epoch);
+                welcome.put(out);
                 FrameKind::Welcome
+            }
+            Self::Ping(number) => {
+                varint::put(out, *number);
+                FrameKind::Ping
+            }
+            Self::Ack(ack) => {
+                varint::put(out, ack.received);
+                varint::put(out, ack.ping);
+                FrameKind::Ack
             }
             Self::Goodbye(goodbye) => {
                 varint::put(out, goodbye.code as u64);
@@ -152,6 +200,14 @@ impl Control {
             }
             Self::Leave => FrameKind::Leave,
             Self::Drain => FrameKind::Drain,
+            Self::Started(runs) => {
+                runs.put(out);
+                FrameKind::Started
+            }
+            Self::Cancel(runs) => {
+                runs.put(out);
+                FrameKind::Cancel
+            }
         };
         frame.finish(out, kind, channel);
     }
@@ -163,6 +219,8 @@ impl Control {
             FrameKind::Hello => fields.hello().map(Self::Hello).ok_or("HELLO"),
             FrameKind::Welcome => fields.welcome().map(Self::Welcome).ok_or("WELCOME"),
             FrameKind::Goodbye => fields.goodbye().map(Self::Goodbye).ok_or("GOODBYE"),
+            FrameKind::Ping => fields.number().map(Self::Ping).ok_or("PING"),
+            FrameKind::Ack => fields.ack().map(Self::Ack).ok_or("ACK"),
             FrameKind::Open => fields.open().map(Self::Open).ok_or("OPEN"),
             FrameKind::Opened => fields.opened().map(Self::Opened).ok_or("OPENED"),
             FrameKind::Refused => fields.refused().map(Self::Refused).ok_or("REFUSED"),
@@ -171,9 +229,37 @@ impl Control {
             FrameKind::Credit => fields.number().map(Self::Credit).ok_or("CREDIT"),
             FrameKind::Leave => Ok(Self::Leave),
             FrameKind::Drain => Ok(Self::Drain),
+            FrameKind::Started => Runs::take(&frame.body).map(Self::Started).ok_or("STARTED"),
+            FrameKind::Cancel => Runs::take(&frame.body).map(Self::Cancel).ok_or("CANCEL"),
             FrameKind::Batch | FrameKind::Skippable => Err("control frame"),
         };
         read.map_err(ProtocolError::Malformed)
+    }
+}
+
+impl Hello {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_text(out, &self.signature, limits::MAX_NAME);
+        put_text(out, &self.name, limits::MAX_NAME);
+        put_text(out, &self.route, limits::MAX_NAME);
+        varint::put(out, self.resume.map_or(0, |resume| resume.session.0));
+        if let Some(resume) = &self.resume {
+            varint::put(out, resume.epoch);
+            out.extend_from_slice(&resume.key.0);
+            varint::put(out, resume.received);
+        }
+    }
+}
+
+impl Welcome {
+    fn put(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.session.0);
+        varint::put(out, self.epoch);
+        out.extend_from_slice(&self.key.0);
+        varint::put(out, self.received);
+        for time in [self.rhythm.heartbeat, self.rhythm.lost_after, self.grace] {
+            varint::put(out, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -255,16 +341,42 @@ impl Fields {
         String::from_utf8(self.bytes(limit)?.to_vec()).ok()
     }
 
-    fn fingerprint(&mut self) -> Option<[u8; 16]> {
+    fn sixteen(&mut self) -> Option<[u8; 16]> {
         self.raw(16)?.as_ref().try_into().ok()
     }
 
+    fn millis(&mut self) -> Option<Duration> {
+        self.number().map(Duration::from_millis)
+    }
+
     fn hello(&mut self) -> Option<Hello> {
-        Some(Hello { signature: self.text(limits::MAX_NAME)?, name: self.text(limits::MAX_NAME)? })
+        let (signature, name) = (self.text(limits::MAX_NAME)?, self.text(limits::MAX_NAME)?);
+        let route = self.text(limits::MAX_NAME)?;
+        let resume = match self.number()? {
+            0 => None,
+            session => Some(Resume {
+                session: SessionId(session),
+                epoch: self.number()?,
+                key: SessionKey(self.sixteen()?),
+                received: self.number()?,
+            }),
+        };
+        Some(Hello { signature, name, route, resume })
     }
 
     fn welcome(&mut self) -> Option<Welcome> {
-        Some(Welcome { session: SessionId(self.number()?), epoch: self.number()? })
+        Some(Welcome {
+            session: SessionId(self.number()?),
+            epoch: self.number()?,
+            key: SessionKey(self.sixteen()?),
+            received: self.number()?,
+            rhythm: Rhythm { heartbeat: self.millis()?, lost_after: self.millis()? },
+            grace: self.millis()?,
+        })
+    }
+
+    fn ack(&mut self) -> Option<Ack> {
+        Some(Ack { received: self.number()?, ping: self.number()? })
     }
 
     fn goodbye(&mut self) -> Option<Goodbye> {
@@ -281,8 +393,8 @@ impl Fields {
                 _ => return None,
             },
             codec: self.text(limits::MAX_NAME)?,
-            job: self.fingerprint()?,
-            result: self.fingerprint()?,
+            job: self.sixteen()?,
+            result: self.sixteen()?,
             probe: self.bytes(limits::MAX_REASON)?,
             concurrency: self.small()?,
             max_jobs: self.small()?,
@@ -318,6 +430,7 @@ mod tests {
 
     use super::*;
     use crate::frame::decode;
+    use crate::ids::{Attempt, JobId};
 
     fn round_trip(message: &Control) {
         let mut out = Vec::new();
@@ -329,6 +442,7 @@ mod tests {
             let short = Frame {
                 body: frame.body.slice(..end),
                 kind: frame.kind,
+                is_of_session: frame.is_of_session,
                 more: false,
                 channel: frame.channel,
             };
@@ -353,8 +467,31 @@ mod tests {
             wait_millis: 10_000,
         };
         for message in [
-            Control::Hello(Hello { signature: "app/v1".into(), name: "host:7".into() }),
-            Control::Welcome(Welcome { session: SessionId(9), epoch: u64::MAX }),
+            Control::Hello(Hello { signature: "app/v1".into(), name: "host:7".into(), ..Hello::default() }),
+            Control::Hello(Hello {
+                signature: String::new(),
+                name: String::new(),
+                route: "10.0.0.1:4>10.0.0.2:5".into(),
+                resume: Some(Resume {
+                    session: SessionId(9),
+                    epoch: u64::MAX,
+                    key: SessionKey([3; 16]),
+                    received: 300,
+                }),
+            }),
+            Control::Welcome(Welcome {
+                session: SessionId(9),
+                epoch: u64::MAX,
+                key: SessionKey([7; 16]),
+                received: 1 << 40,
+                rhythm: Rhythm {
+                    heartbeat: Duration::from_millis(5001),
+                    lost_after: Duration::from_secs(15),
+                },
+                grace: Duration::from_secs(30),
+            }),
+            Control::Ping(300),
+            Control::Ack(Ack { received: 1 << 33, ping: 0 }),
             Control::Goodbye(Goodbye { code: Code::Shutdown, text: "bye".into() }),
             Control::Open(open),
             Control::Opened(Opened { probe: Bytes::new(), max_value: 1, credit: 2 }),
@@ -365,6 +502,8 @@ mod tests {
             }),
             Control::Schemas(schemas),
             Control::Credit(77),
+            Control::Started(Runs { attempt: Attempt(2), runs: vec![(JobId(7), 300)] }),
+            Control::Cancel(Runs { attempt: Attempt(1), runs: vec![(JobId(7), 0), (JobId(3), 2)] }),
         ] {
             round_trip(&message);
         }

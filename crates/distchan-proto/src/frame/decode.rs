@@ -10,6 +10,8 @@ use crate::ids::ChannelNo;
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: FrameKind,
+    /// Whether it counts in the session's stream; others concern the connection alone.
+    pub(crate) is_of_session: bool,
     pub(crate) more: bool,
     pub(crate) channel: ChannelNo,
     pub(crate) body: Bytes,
@@ -17,35 +19,30 @@ pub(crate) struct Frame {
 
 /// Takes the next whole frame off the front of `input`; its body shares `input`'s memory.
 pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, ProtocolError> {
-    loop {
-        let Some(bytes) = input.first_chunk::<{ header::LENGTH }>() else {
-            return Ok(None);
-        };
-        let header = Header::parse(*bytes);
-        let size = header.length as usize;
-        if size > limit {
-            return Err(ProtocolError::FrameTooLarge { size, limit });
-        }
-        if input.len() < header::LENGTH + size {
-            return Ok(None);
-        }
-        input.advance(header::LENGTH);
-        let body = input.split_to(size).freeze();
-        if header.checksum != header.checksum_of(&[&body]) {
-            return Err(ProtocolError::Checksum);
-        }
-        let kind =
-            FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
-        if kind == FrameKind::Skippable {
-            continue;
-        }
-        let more = match (header.flags, kind) {
-            (0, _) => false,
-            (FLAG_MORE, FrameKind::Batch) => true,
-            _ => return Err(ProtocolError::Malformed("frame: unknown flags")),
-        };
-        return Ok(Some(Frame { kind, more, channel: header.channel, body }));
+    let Some(bytes) = input.first_chunk::<{ header::LENGTH }>() else {
+        return Ok(None);
+    };
+    let header = Header::parse(*bytes);
+    let size = header.length as usize;
+    if size > limit {
+        return Err(ProtocolError::FrameTooLarge { size, limit });
     }
+    if input.len() < header::LENGTH + size {
+        return Ok(None);
+    }
+    input.advance(header::LENGTH);
+    let body = input.split_to(size).freeze();
+    if header.checksum != header.checksum_of(&[&body]) {
+        return Err(ProtocolError::Checksum);
+    }
+    let kind = FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
+    let more = match (header.flags, kind) {
+        (0, _) | (_, FrameKind::Skippable) => false,
+        (FLAG_MORE, FrameKind::Batch) => true,
+        _ => return Err(ProtocolError::Malformed("frame: unknown flags")),
+    };
+    let is_of_session = header.kind >= header::FIRST_OF_SESSION;
+    Ok(Some(Frame { kind, is_of_session, more, channel: header.channel, body }))
 }
 
 #[cfg(test)]

@@ -8,12 +8,17 @@ pub(crate) const LENGTH: usize = 12;
 /// The body goes on in this channel's next batch frame.
 pub(crate) const FLAG_MORE: u8 = 1;
 
+/// Kinds below this speak of the connection; all others belong to the session, which survives its connections.
+pub(crate) const FIRST_OF_SESSION: u8 = 0x10;
+
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameKind {
     Hello,
     Welcome,
     Goodbye,
+    Ping,
+    Ack,
     Open,
     Opened,
     Refused,
@@ -22,15 +27,19 @@ pub(crate) enum FrameKind {
     Credit,
     Leave,
     Drain,
+    Started,
+    Cancel,
     Batch,
     /// A kind from 0x80 up that this version does not know: skipped.
     Skippable,
 }
 
-const WIRE: [(u8, FrameKind); 12] = [
+const WIRE: [(u8, FrameKind); 16] = [
     (0x01, FrameKind::Hello),
     (0x02, FrameKind::Welcome),
     (0x03, FrameKind::Goodbye),
+    (0x04, FrameKind::Ping),
+    (0x05, FrameKind::Ack),
     (0x10, FrameKind::Open),
     (0x11, FrameKind::Opened),
     (0x12, FrameKind::Refused),
@@ -39,6 +48,8 @@ const WIRE: [(u8, FrameKind); 12] = [
     (0x15, FrameKind::Credit),
     (0x16, FrameKind::Leave),
     (0x17, FrameKind::Drain),
+    (0x18, FrameKind::Started),
+    (0x19, FrameKind::Cancel),
     (0x20, FrameKind::Batch),
 ];
 

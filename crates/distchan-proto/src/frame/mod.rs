@@ -6,3 +6,4 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod header;
 pub(crate) mod preamble;
+pub(crate) mod runs;

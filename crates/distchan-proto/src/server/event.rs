@@ -29,7 +29,21 @@ pub enum ServerEvent {
         /// Its session.
         session: SessionId,
     },
-    /// A worker's connection has ended.
+    /// A worker's connection broke; it keeps its jobs, and may come back.
+    WorkerAway {
+        /// Its session.
+        session: SessionId,
+        /// Why.
+        reason: String,
+    },
+    /// A worker goes on with its session, over another connection.
+    WorkerBack {
+        /// Its session.
+        session: SessionId,
+        /// Its new connection.
+        connection: ConnectionId,
+    },
+    /// A worker's session has ended.
     WorkerGone {
         /// Its session.
         session: SessionId,
@@ -38,8 +52,8 @@ pub enum ServerEvent {
     },
     /// A connection, or its open of a channel, was refused.
     Refused {
-        /// The connection.
-        connection: ConnectionId,
+        /// The connection; `None` where it is gone by now.
+        connection: Option<ConnectionId>,
         /// The channel, where it was an open.
         channel: Option<String>,
         /// Why, as a number.

@@ -1,52 +1,56 @@
-//! Bytes from a worker: its greeting, its requests, its answers.
+//! Bytes from a worker: its requests and its answers.
 
 use bytes::{Bytes, BytesMut};
 
-use crate::batch::Kind;
+use crate::batch::{Entry, Kind};
+use crate::dispatch::members::Departure;
 use crate::error::{Code, ProtocolError, printable};
 use crate::frame::batch;
-use crate::frame::control::{Control, Direction, Hello, Welcome};
-use crate::ids::{ChannelNo, ConnectionId, SessionId, SinkId};
+use crate::frame::control::{Control, Direction};
+use crate::ids::{ChannelId, ChannelNo, ConnectionId, SessionId};
 use crate::limits;
-use crate::server::ServerMachine;
-use crate::server::connection::Link;
-use crate::server::event::ServerEvent;
+use crate::server::peer::Link;
+use crate::server::{End, ServerMachine};
 use crate::session::{Incoming, body_limit};
 use crate::time::Time;
 
 impl ServerMachine {
     /// Bytes have arrived: takes what is whole off the front of `input` and leaves the rest there for the next call.
     pub fn handle_input(&mut self, now: Time, id: ConnectionId, input: &mut BytesMut) {
-        while let Some(connection) = self.connections.get_mut(&id) {
-            match connection.session.next(input) {
+        self.now = now;
+        while let Some(&session) = self.connections.get(&id)
+            && let Some(peer) = self.peers.get_mut(&session)
+        {
+            match peer.session.next(now, input) {
                 Ok(Some(incoming)) => {
-                    if let Err(error) = self.handle(now, id, incoming) {
-                        self.break_off(id, &error);
+                    if let Err(error) = self.handle(now, session, incoming) {
+                        self.break_connection(now, session, &error);
                     }
                 }
-                Ok(None) => break,
-                Err(error) => self.break_off(id, &error),
+                Ok(None) => {
+                    self.list_if_needed(session);
+                    break;
+                }
+                Err(error) => self.break_connection(now, session, &error),
             }
-        }
-        if self.connections.get(&id).is_some_and(|connection| !connection.session.outbox.is_empty()) {
-            self.list(id);
         }
         self.after_call();
     }
 
-    fn handle(&mut self, now: Time, id: ConnectionId, incoming: Incoming) -> Result<(), ProtocolError> {
+    fn handle(&mut self, now: Time, id: SessionId, incoming: Incoming) -> Result<(), ProtocolError> {
         match incoming {
-            Incoming::Hello(hello) => self.handle_hello(id, &hello),
+            Incoming::Hello(hello) => self.handle_hello(now, id, &hello),
             Incoming::Body(no, body) => return self.handle_body(now, id, no, &body),
             Incoming::Control(no, Control::Open(open)) => self.handle_open(now, id, no, open),
             Incoming::Control(no, Control::Schemas(schemas)) => self.handle_schemas(id, no, &schemas),
             Incoming::Control(no, Control::Leave) => self.handle_leave(id, no),
             Incoming::Control(no, Control::Drain) => self.handle_drain(id, no),
+            Incoming::Control(no, Control::Started(runs)) => self.handle_started(now, id, no, &runs),
             Incoming::Control(_, Control::Goodbye(goodbye)) => {
                 let text = printable(goodbye.text.as_bytes(), limits::MAX_REASON);
                 let reason =
                     if text.is_empty() { "the worker has closed the connection".to_owned() } else { text };
-                self.end(id, Code::Normal, &reason, true);
+                self.handle_goodbye(now, id, goodbye.code, &reason);
             }
             Incoming::Control(..) | Incoming::Welcome(_) => {
                 return Err(ProtocolError::Unexpected("message from a worker"));
@@ -55,44 +59,28 @@ impl ServerMachine {
         Ok(())
     }
 
-    fn handle_hello(&mut self, id: ConnectionId, hello: &Hello) {
-        if self.is_shut {
-            return self.refuse(id, Code::Shutdown, "the server shuts down");
+    fn handle_goodbye(&mut self, now: Time, id: SessionId, code: Code, reason: &str) {
+        if code.is_of_connection() && self.may_return(id) {
+            self.turn_away(id, Code::Normal, "");
+            self.let_go(now, id, reason);
+        } else {
+            self.end(id, &End::told(Code::Normal, reason));
         }
-        if hello.signature != self.config.signature {
-            let theirs = printable(hello.signature.as_bytes(), limits::MAX_NAME);
-            let reason = format!(
-                "the server's signature is {:?}, this worker's is \"{theirs}\"",
-                self.config.signature
-            );
-            return self.refuse(id, Code::Signature, &reason);
-        }
-        let session = SessionId(self.next_session);
-        self.next_session += 1;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.id = Some(session);
-        connection.name = printable(hello.name.as_bytes(), limits::MAX_NAME);
-        let name = connection.name.clone();
-        self.timers.remove(&(connection.deadline, id, ChannelNo(0)));
-        self.tell(id, ChannelNo(0), &Control::Welcome(Welcome { session, epoch: self.config.epoch }));
-        self.events.push_back(ServerEvent::WorkerConnected { connection: id, session, name });
     }
 
     /// A worker leaves a channel: what it had there goes to others.
-    fn handle_leave(&mut self, id: ConnectionId, no: ChannelNo) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    fn handle_leave(&mut self, id: SessionId, no: ChannelNo) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some(link) = connection.links.get_mut(&no) else {
+        let Some(link) = peer.links.get_mut(&no) else {
             return self.refuse(id, Code::Protocol, "a channel is left that was never asked for");
         };
         match std::mem::replace(link, Link::Closed) {
             Link::Open(link) => {
-                connection.sending.retain(|other| *other != no);
-                connection.session.forget_bodies(no);
-                self.leave(link.channel, link.member);
+                peer.sending.retain(|other| *other != no);
+                peer.session.forget_bodies(no);
+                self.leave(link.channel, link.member, Departure::Left);
             }
             Link::Waiting { deadline, .. } => {
                 self.timers.remove(&(deadline, id, no));
@@ -103,8 +91,8 @@ impl ServerMachine {
     }
 
     /// A worker takes no further jobs: what is not on its way to it goes to others.
-    fn handle_drain(&mut self, id: ConnectionId, no: ChannelNo) {
-        let Some(link) = self.connections.get_mut(&id).and_then(|connection| connection.link(no)) else {
+    fn handle_drain(&mut self, id: SessionId, no: ChannelNo) {
+        let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link(no)) else {
             return;
         };
         link.is_drained = true;
@@ -118,14 +106,14 @@ impl ServerMachine {
     fn handle_body(
         &mut self,
         now: Time,
-        id: ConnectionId,
+        id: SessionId,
         no: ChannelNo,
         body: &Bytes,
     ) -> Result<(), ProtocolError> {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return Ok(());
         };
-        let Some(link) = connection.link(no) else {
+        let Some(link) = peer.link(no) else {
             // Answers that were on the way when the link ended.
             return Ok(());
         };
@@ -147,7 +135,8 @@ impl ServerMachine {
         link.window.arrive(batch.cost(), last)?;
         link.withheld += batch.cost();
         let is_up = channel.spec.direction == Direction::Up;
-        if batch.entries.iter().any(|entry| (entry.kind == Kind::Value) != is_up) {
+        let is_other = |entry: &Entry| (entry.kind == Kind::Value) != is_up;
+        if !batch.deadlines.is_empty() || batch.entries.iter().any(is_other) {
             return Err(ProtocolError::Unexpected("entry in this direction"));
         }
         if is_up {
@@ -156,28 +145,25 @@ impl ServerMachine {
         } else {
             channel.dispatch.answer(now, member, &batch);
         }
-        while let Some(release) = channel.dispatch.pop_release() {
-            let is_dropped = channel.receiver_closed && release.sink == SinkId::RECEIVER;
-            if is_dropped || channel.spec.direction == Direction::Down {
-                channel.dispatch.consumed(release.batch.cost());
-                continue;
-            }
-            let (sink, batch) = (release.sink, release.batch);
-            self.events.push_back(ServerEvent::Results { channel: channel_id, sink, batch });
-        }
-        if channel.dispatch.is_withholding() {
-            channel.owed.insert((id, no));
-        } else {
-            self.pay(id, no);
-        }
-        self.place(channel_id);
-        self.finish_if_done(channel_id);
+        self.show(channel_id);
+        self.pay_or_owe(id, no, channel_id);
+        self.carry_out(channel_id);
         Ok(())
     }
 
+    /// Gives a worker the credit for what it has sent, or puts that off until the receiver has caught up.
+    fn pay_or_owe(&mut self, id: SessionId, no: ChannelNo, channel: ChannelId) {
+        match self.channel_mut(channel) {
+            Some(entry) if entry.dispatch.is_withholding() => {
+                entry.owed.insert((id, no));
+            }
+            _ => self.pay(id, no),
+        }
+    }
+
     /// Gives a worker the credit for what it has sent.
-    pub(super) fn pay(&mut self, id: ConnectionId, no: ChannelNo) {
-        let Some(link) = self.connections.get_mut(&id).and_then(|connection| connection.link(no)) else {
+    pub(super) fn pay(&mut self, id: SessionId, no: ChannelNo) {
+        let Some(link) = self.peers.get_mut(&id).and_then(|peer| peer.link(no)) else {
             return;
         };
         let grant = link.window.consume(std::mem::take(&mut link.withheld));

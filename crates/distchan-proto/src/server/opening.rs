@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::dispatch::Capacity;
 use crate::error::{Code, printable};
 use crate::frame::control::{Control, Direction, Open, Opened, Refused, Schemas};
-use crate::ids::{ChannelId, ChannelNo, ConnectionId};
+use crate::ids::{ChannelId, ChannelNo, SessionId};
 use crate::limits;
 use crate::schema::{Parties, Schema, first_difference_between};
 use crate::server::ServerMachine;
 use crate::server::channel::Channel;
-use crate::server::connection::{Link, OpenLink};
 use crate::server::event::ServerEvent;
+use crate::server::peer::{Link, OpenLink, Standing};
 use crate::session::credit::Window;
 use crate::time::Time;
 
@@ -24,40 +24,38 @@ struct Refusal {
 
 impl ServerMachine {
     /// A worker asks for a channel.
-    pub(super) fn handle_open(&mut self, now: Time, id: ConnectionId, no: ChannelNo, open: Open) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    pub(super) fn handle_open(&mut self, now: Time, id: SessionId, no: ChannelNo, open: Open) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if no == ChannelNo(0) || connection.links.contains_key(&no) {
+        if no == ChannelNo(0) || peer.links.contains_key(&no) {
             return self.refuse(
                 id,
                 Code::Protocol,
                 "a channel number is used once on a connection, and never 0",
             );
         }
-        if connection.links.len() >= limits::MAX_CHANNELS_PER_CONNECTION {
+        if peer.links.len() >= limits::MAX_CHANNELS_PER_CONNECTION {
             return self.refuse(id, Code::Limit, "too many channels on one connection");
         }
         if let Some(&channel) = self.names.get(&open.name) {
             return self.decide(now, id, no, channel, &open);
         }
-        let waiting = connection.links.values().filter(|link| matches!(link, Link::Waiting { .. })).count();
+        let waiting = peer.links.values().filter(|link| matches!(link, Link::Waiting { .. })).count();
         let wait = Duration::from_millis(open.wait_millis).min(limits::MAX_OPEN_WAIT);
         if waiting >= limits::MAX_WAITING_OPENS {
-            connection.links.insert(no, Link::Closed);
+            peer.links.insert(no, Link::Closed);
             let text = format!("{} opens of this connection wait already", limits::MAX_WAITING_OPENS);
             return self.refuse_open(id, no, &open.name, Refusal { code: Code::Limit, text, schemas: None });
         }
         if wait.is_zero() {
-            connection.links.insert(no, Link::Closed);
+            peer.links.insert(no, Link::Closed);
             return self.refuse_unknown(id, no, &open);
         }
         let deadline = now + wait;
-        connection.links.insert(no, Link::Waiting { open, deadline });
+        peer.links.insert(no, Link::Waiting { open, deadline });
         self.timers.insert((deadline, id, no));
-        if let Some(session) = connection.id {
-            self.events.push_back(ServerEvent::WorkerWaiting { session });
-        }
+        self.events.push_back(ServerEvent::WorkerWaiting { session: id });
     }
 
     /// A channel has come into being: who waits for it is let in, or refused.
@@ -66,8 +64,8 @@ impl ServerMachine {
             return;
         };
         let mut waiting = Vec::new();
-        for (id, connection) in &self.connections {
-            for (no, link) in &connection.links {
+        for (id, peer) in &self.peers {
+            for (no, link) in &peer.links {
                 if let Link::Waiting { open, deadline } = link
                     && open.name == name
                 {
@@ -82,16 +80,16 @@ impl ServerMachine {
     }
 
     /// A worker has waited long enough for a channel that does not come.
-    pub(super) fn open_overdue(&mut self, id: ConnectionId, no: ChannelNo) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    pub(super) fn open_overdue(&mut self, id: SessionId, no: ChannelNo) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if let Some(Link::Waiting { open, .. }) = connection.links.insert(no, Link::Closed) {
+        if let Some(Link::Waiting { open, .. }) = peer.links.insert(no, Link::Closed) {
             self.refuse_unknown(id, no, &open);
         }
     }
 
-    fn refuse_unknown(&mut self, id: ConnectionId, no: ChannelNo, open: &Open) {
+    fn refuse_unknown(&mut self, id: SessionId, no: ChannelNo, open: &Open) {
         let names: Vec<String> = self.names.keys().map(|name| format!("{name:?}")).collect();
         let have = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let name = printable(open.name.as_bytes(), limits::MAX_NAME);
@@ -100,33 +98,31 @@ impl ServerMachine {
         self.refuse_open(id, no, &open.name, Refusal { code: Code::UnknownChannel, text, schemas: None });
     }
 
-    fn decide(&mut self, now: Time, id: ConnectionId, no: ChannelNo, channel: ChannelId, open: &Open) {
+    fn decide(&mut self, now: Time, id: SessionId, no: ChannelNo, channel: ChannelId, open: &Open) {
         let Some(entry) = self.channel(channel) else {
             return;
         };
         let mut refusal = compare(entry, open).err();
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if connection.open_links().any(|link| link.channel == channel && !link.is_drained) {
+        if peer.open_links().any(|link| link.channel == channel && !link.is_drained) {
             let text = format!("this connection has opened the channel {:?} already", open.name);
             refusal = Some(Refusal { code: Code::AlreadyOpen, text, schemas: None });
         }
         if let Some(refusal) = refusal {
             let is_mismatch = refusal.schemas.is_some();
-            connection
-                .links
-                .insert(no, if is_mismatch { Link::Mismatched { channel } } else { Link::Closed });
+            peer.links.insert(no, if is_mismatch { Link::Mismatched { channel } } else { Link::Closed });
             return self.refuse_open(id, no, &open.name, refusal);
         }
         self.let_in(now, id, no, channel, open);
     }
 
-    fn let_in(&mut self, now: Time, id: ConnectionId, no: ChannelNo, channel: ChannelId, open: &Open) {
+    fn let_in(&mut self, now: Time, id: SessionId, no: ChannelNo, channel: ChannelId, open: &Open) {
         let Some(entry) = self.channels.get_mut(channel.0 as usize) else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         let capacity = Capacity {
@@ -135,7 +131,7 @@ impl ServerMachine {
             max_bytes: open.max_bytes,
             fixed: entry.options.credit,
         };
-        let member = entry.dispatch.join(now, &capacity);
+        let member = entry.dispatch.join(now, &capacity, id, &peer.name);
         entry.set_member(member, Some((id, no)));
         // What workers may have on the way together stays near one receiver's limit, however many they are.
         let share = limits::MAX_UNREAD_RESULTS / entry.dispatch.workers().max(1);
@@ -163,12 +159,14 @@ impl ServerMachine {
             is_sending: false,
             withheld: 0,
         };
-        connection.links.insert(no, Link::Open(link));
-        connection.session.expect_bodies(no, max_value);
-        // Before it is told: where that ends the connection, it has come before it goes.
-        if let Some(session) = connection.id {
-            self.events.push_back(ServerEvent::WorkerJoined { session, channel });
+        peer.links.insert(no, Link::Open(link));
+        if peer.standing == Standing::Away {
+            // It asked before its connection broke: it is given jobs when it is back.
+            entry.dispatch.pause(member);
         }
+        peer.session.expect_bodies(no, max_value);
+        // Before it is told: where that ends the connection, it has come before it goes.
+        self.events.push_back(ServerEvent::WorkerJoined { session: id, channel });
         self.tell(id, no, &Control::Opened(opened));
         if finished {
             self.tell(id, no, &Control::Finished);
@@ -176,7 +174,7 @@ impl ServerMachine {
         self.place(channel);
     }
 
-    fn refuse_open(&mut self, id: ConnectionId, no: ChannelNo, name: &str, refusal: Refusal) {
+    fn refuse_open(&mut self, id: SessionId, no: ChannelNo, name: &str, refusal: Refusal) {
         let Refusal { code, text, schemas } = refusal;
         let is_mismatch = schemas.is_some();
         self.tell(id, no, &Control::Refused(Refused { code, text: text.clone(), schemas }));
@@ -186,15 +184,15 @@ impl ServerMachine {
     }
 
     /// The worker's schemas have come: now this side can say, too, what the first difference is.
-    pub(super) fn handle_schemas(&mut self, id: ConnectionId, no: ChannelNo, schemas: &Schemas) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    pub(super) fn handle_schemas(&mut self, id: SessionId, no: ChannelNo, schemas: &Schemas) {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some(Link::Mismatched { channel }) = connection.links.get(&no) else {
+        let Some(Link::Mismatched { channel }) = peer.links.get(&no) else {
             return self.refuse(id, Code::Protocol, "schemas that nobody asked for");
         };
         let channel = *channel;
-        connection.links.insert(no, Link::Closed);
+        peer.links.insert(no, Link::Closed);
         let Some(entry) = self.channel(channel) else {
             return;
         };
@@ -215,7 +213,7 @@ impl ServerMachine {
     }
 
     /// A worker with other types is gone before it has said which.
-    pub(super) fn report_mismatch(&mut self, id: ConnectionId, channel: ChannelId) {
+    pub(super) fn report_mismatch(&mut self, id: SessionId, channel: ChannelId) {
         if let Some(name) = self.channel(channel).map(|entry| entry.spec.name.clone()) {
             self.report_refusal(
                 id,
@@ -226,7 +224,8 @@ impl ServerMachine {
         }
     }
 
-    fn report_refusal(&mut self, connection: ConnectionId, name: &str, code: Code, reason: String) {
+    fn report_refusal(&mut self, id: SessionId, name: &str, code: Code, reason: String) {
+        let connection = self.peers.get(&id).and_then(|peer| peer.connection);
         let channel = Some(printable(name.as_bytes(), limits::MAX_NAME));
         self.events.push_back(ServerEvent::Refused { connection, channel, code, reason });
     }

@@ -1,12 +1,14 @@
 //! What the server writes to a connection: control messages first, then a piece of every large value, then batches of jobs,
 //! channel by channel in turn, as long as there is room.
 
+use bytes::Bytes;
+
 use crate::frame::batch::TableWriter;
 use crate::ids::ConnectionId;
 use crate::limits;
 use crate::server::ServerMachine;
 use crate::server::channel::Channel;
-use crate::server::connection::{Connection, Link};
+use crate::server::peer::{Link, Peer};
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
@@ -17,37 +19,41 @@ impl ServerMachine {
         self.ready.pop_front()
     }
 
-    /// Appends to `out` what is to be written to a connection: at most about [`limits::TRANSMIT_BYTES`]. Where it appends nothing,
-    /// [`ServerMachine::poll_ready`] will name the connection when there is something again.
-    pub fn poll_transmit(&mut self, _now: Time, id: ConnectionId, out: &mut Vec<u8>) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let began = out.len();
-        loop {
-            let before = out.len();
-            connection.session.outbox.take_control(out);
-            // Small jobs first: each large value still gets its frame, so that neither starves the other.
-            connection.write_jobs(&mut self.channels, &mut self.table, out, began + limits::TRANSMIT_BYTES);
-            connection.write_pieces(out);
-            let is_stuck = out.len() == before && connection.session.outbox.is_empty();
-            if is_stuck || out.len() - began >= limits::TRANSMIT_BYTES {
-                break;
+    /// What is to be written to a connection: at most about [`limits::TRANSMIT_BYTES`]. Where it is nothing, [`ServerMachine::poll_ready`]
+    /// will name the connection when there is something again.
+    pub fn poll_transmit(&mut self, now: Time, id: ConnectionId) -> Option<Bytes> {
+        let peer = self.connections.get(&id).and_then(|id| self.peers.get_mut(id))?;
+        let mut transmission = peer.session.begin();
+        if peer.session.may_send() {
+            let out = &mut transmission.out;
+            loop {
+                let before = out.len();
+                peer.session.outbox.take_control(out);
+                // Small jobs first: each large value still gets its frame, so that neither starves the other.
+                peer.write_jobs(now, &mut self.channels, &mut self.table, out, limits::TRANSMIT_BYTES);
+                peer.write_pieces(out);
+                let is_stuck = out.len() == before && peer.session.outbox.is_empty();
+                if is_stuck || out.len() >= limits::TRANSMIT_BYTES {
+                    break;
+                }
             }
         }
-        connection.is_listed = out.len() > began || connection.has_output();
+        let bytes = peer.session.finish(transmission);
+        peer.is_listed = bytes.is_some() || peer.has_output();
         self.after_call();
+        bytes
     }
 
     /// Whether this connection is to be closed as soon as [`ServerMachine::poll_transmit`] has nothing more for it.
     #[must_use]
     pub fn is_closing(&self, id: ConnectionId) -> bool {
-        let phase = self.connections.get(&id).map(|connection| connection.session.state().phase());
+        let peer = self.connections.get(&id).and_then(|id| self.peers.get(id));
+        let phase = peer.map(|peer| peer.session.state().phase());
         phase.is_none_or(|phase| matches!(phase, Phase::Closing | Phase::Closed))
     }
 }
 
-impl Connection {
+impl Peer {
     /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
     fn write_pieces(&mut self, out: &mut Vec<u8>) {
         for no in self.session.outbox.take_pieces(out) {
@@ -62,6 +68,7 @@ impl Connection {
 
     fn write_jobs(
         &mut self,
+        now: Time,
         channels: &mut [Channel],
         table: &mut TableWriter,
         out: &mut Vec<u8>,
@@ -82,7 +89,7 @@ impl Connection {
             };
             let transform = channel.spec.transform.as_ref();
             let mut composer = Composer::new(no, transform, out, &mut self.session.outbox, table, end);
-            channel.dispatch.take(link.member, |entry, piece| composer.push(entry, piece));
+            channel.dispatch.take(now, link.member, |entry, piece| composer.push(entry, piece));
             composer.finish();
             // A channel whose large value is under way is in turn again when that has left.
             link.is_sending = channel.dispatch.can_take(link.member) && !self.session.outbox.is_busy(no);

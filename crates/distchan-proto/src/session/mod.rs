@@ -1,9 +1,12 @@
-//! One connection with one peer, in either role: bytes become messages and bodies, messages and bodies become bytes.
-//! It knows nothing of what a job means, nor which channels there are beyond their numbers.
+//! One peer's session, in either role: bytes become messages and bodies, messages and bodies become bytes. It outlives its connections:
+//! what concerns one connection alone is begun anew with each. It knows nothing of what a job means, nor which channels there are
+//! beyond their numbers.
 
 pub(crate) mod compose;
 pub(crate) mod credit;
 pub(crate) mod outbox;
+pub(crate) mod pulse;
+pub(crate) mod replay;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
@@ -11,13 +14,16 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{Code, ProtocolError};
-use crate::frame::control::{Control, Goodbye, Hello, Welcome};
-use crate::frame::header::FrameKind;
+use crate::frame::control::{Ack, Control, Goodbye, Hello, Welcome};
+use crate::frame::header::{self, FrameKind};
 use crate::frame::{decode, preamble};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::session::outbox::Outbox;
+use crate::session::pulse::{Pulse, Rhythm};
+use crate::session::replay::Replay;
 use crate::session::state::{Phase, State};
+use crate::time::Time;
 
 /// Which end of the connection this is, and what that end has to say at the beginning.
 #[derive(Debug)]
@@ -41,14 +47,34 @@ pub(crate) enum Incoming {
 /// Bodies below this size are copied out of the buffer in which they arrived.
 const SMALL_BODY: usize = 16 * 1024;
 
-/// A connection.
+/// A session, and its connection where it has one.
 #[derive(Debug)]
 pub(crate) struct Session {
     role: Role,
     state: State,
+    /// What concerns this connection alone: written before everything else, and never again.
+    raw: Vec<u8>,
+    /// The last words, behind everything else.
+    farewell: Vec<u8>,
     pub(crate) outbox: Outbox,
+    pub(crate) replay: Replay,
+    /// Once the handshake is done.
+    pulse: Option<Pulse>,
+    owes_ack: bool,
+    /// The newest question is still to be written: those before it need not be.
+    owes_ping: bool,
     assemblies: BTreeMap<ChannelNo, Assembly>,
     has_said_goodbye: bool,
+    /// This connection ends, and the session goes on over another one.
+    is_leaving: bool,
+}
+
+/// What is being written at once.
+#[derive(Debug)]
+pub(crate) struct Transmission {
+    pub(crate) out: Vec<u8>,
+    /// Up to here it concerns the connection alone.
+    raw: usize,
 }
 
 /// A channel's incoming body, as far as it is here.
@@ -61,28 +87,87 @@ struct Assembly {
 impl Session {
     /// The server's end: silent until the peer has sent the magic.
     pub(crate) fn server() -> Self {
-        Self::new(Role::Server)
+        Self::new(Role::Server, State::new())
     }
 
-    /// The worker's end, which speaks first.
-    pub(crate) fn worker(hello: Hello) -> Self {
-        let mut session = Self::new(Role::Worker(hello));
-        session.outbox.put_raw(preamble::put);
-        session
+    /// The worker's end, without a connection.
+    pub(crate) fn worker() -> Self {
+        Self::new(Role::Worker(Hello::default()), State::detached())
     }
 
-    fn new(role: Role) -> Self {
+    fn new(role: Role, state: State) -> Self {
         Self {
             role,
-            state: State::new(),
+            state,
+            raw: Vec::new(),
+            farewell: Vec::new(),
             outbox: Outbox::default(),
+            replay: Replay::default(),
+            pulse: None,
+            owes_ack: false,
+            owes_ping: false,
             assemblies: BTreeMap::new(),
             has_said_goodbye: false,
+            is_leaving: false,
         }
     }
 
     pub(crate) const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The worker's end has a connection: it speaks first.
+    pub(crate) fn attach(&mut self, hello: Hello) {
+        self.detach();
+        self.role = Role::Worker(hello);
+        self.state = State::new();
+        preamble::put(&mut self.raw);
+    }
+
+    /// The server's end goes on over a connection whose handshake was begun by `begun`, with a worker that has so many frames.
+    pub(crate) fn take_over(&mut self, begun: Self, received: u64) -> Result<(), ProtocolError> {
+        self.replay.go_on_from(received)?;
+        self.detach();
+        self.state = begun.state;
+        self.raw = begun.raw;
+        Ok(())
+    }
+
+    /// What becomes of the connection that `session` had: it is told goodbye, and nothing else.
+    pub(crate) fn turned_away(session: &mut Self, code: Code, text: &str) -> Self {
+        let state = std::mem::replace(&mut session.state, State::detached());
+        let mut own = Self::new(Role::Server, state);
+        own.raw = std::mem::take(&mut session.raw);
+        own.close(code, text.to_owned());
+        own
+    }
+
+    /// The connection is gone, the session stays.
+    pub(crate) fn detach(&mut self) {
+        self.state = State::detached();
+        self.raw.clear();
+        self.farewell.clear();
+        self.pulse = None;
+        (self.owes_ack, self.owes_ping) = (false, false);
+        self.has_said_goodbye = false;
+        self.is_leaving = false;
+    }
+
+    /// The worker's end was given a new session: nothing of the old one is sent, or sent again.
+    pub(crate) fn renew(&mut self) {
+        self.outbox = Outbox::default();
+        self.replay = Replay::default();
+        self.assemblies.clear();
+    }
+
+    /// Both sides have greeted each other: from now on each asks whether the other is there.
+    pub(crate) fn greeted(&mut self, now: Time, rhythm: Rhythm) {
+        self.pulse = Some(Pulse::new(now, rhythm));
+    }
+
+    /// The server's answer to the greeting.
+    pub(crate) fn welcome(&mut self, welcome: Welcome) {
+        Control::Welcome(welcome).put(&mut self.raw, ChannelNo(0));
     }
 
     /// Lets bodies of values up to `max_value` bytes arrive on a channel.
@@ -95,8 +180,17 @@ impl Session {
         self.assemblies.remove(&channel);
     }
 
+    /// Whether part of a body has arrived on a channel.
+    pub(crate) fn is_assembling(&self, channel: ChannelNo) -> bool {
+        self.assemblies.get(&channel).is_some_and(|assembly| !assembly.body.is_empty())
+    }
+
     /// The next thing the peer said; `None` when more bytes are needed, or nothing matters any more.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Incoming>, ProtocolError> {
+    pub(crate) fn next(
+        &mut self,
+        now: Time,
+        input: &mut BytesMut,
+    ) -> Result<Option<Incoming>, ProtocolError> {
         if self.state.phase() == Phase::Preamble && !self.take_preamble(input)? {
             return Ok(None);
         }
@@ -104,16 +198,111 @@ impl Session {
             let Some(frame) = decode::take(input, self.state.body_limit())? else {
                 return Ok(None);
             };
+            if let Some(pulse) = &mut self.pulse {
+                pulse.hear(now);
+                if frame.is_of_session {
+                    pulse.get_on(now);
+                }
+            }
+            if frame.is_of_session && self.state.is_ready() {
+                self.owes_ack |= self.replay.arrive(header::LENGTH + frame.body.len());
+            }
+            if frame.kind == FrameKind::Skippable {
+                continue;
+            }
+            if frame.is_of_session && !self.state.is_ready() {
+                return Err(ProtocolError::Unexpected("message before the handshake is done"));
+            }
             if frame.kind == FrameKind::Batch {
                 if let Some(body) = self.assemble(frame.channel, frame.body, frame.more)? {
                     return Ok(Some(Incoming::Body(frame.channel, body)));
                 }
                 continue;
             }
-            return self.control(frame.channel, Control::parse(&frame)?).map(Some);
+            if let Some(incoming) = self.control(now, frame.channel, Control::parse(&frame)?)? {
+                return Ok(Some(incoming));
+            }
         }
         input.clear();
         Ok(None)
+    }
+
+    /// When [`Session::check_pulse`] has something to do.
+    pub(crate) fn pulse_due(&self) -> Option<Time> {
+        // Whoever closes asks no longer.
+        self.pulse.as_ref().filter(|_| self.state.is_ready()).map(Pulse::next)
+    }
+
+    /// Time has passed: asks, where that is due; an error where the peer is lost.
+    pub(crate) fn check_pulse(&mut self, now: Time) -> Result<(), ProtocolError> {
+        if let Some(pulse) = &mut self.pulse
+            && pulse.check(now)?
+        {
+            self.owes_ping = true;
+        }
+        Ok(())
+    }
+
+    /// Begins to write: what concerns the connection alone stands first.
+    pub(crate) fn begin(&mut self) -> Transmission {
+        let mut out = self.replay.buffer();
+        out.append(&mut self.raw);
+        if std::mem::take(&mut self.owes_ping)
+            && let Some(pulse) = &self.pulse
+        {
+            Control::Ping(pulse.asked()).put(&mut out, ChannelNo(0));
+        }
+        if std::mem::take(&mut self.owes_ack)
+            && let Some(pulse) = &self.pulse
+        {
+            let ack = Ack { received: self.replay.received(), ping: pulse.seen() };
+            Control::Ack(ack).put(&mut out, ChannelNo(0));
+            self.replay.said();
+        }
+        let raw = out.len();
+        Transmission { out, raw }
+    }
+
+    /// Whether frames of the session may be written now.
+    pub(crate) fn may_send(&self) -> bool {
+        !self.is_leaving
+            && self.replay.is_open()
+            && matches!(self.state.phase(), Phase::Ready | Phase::Closing)
+    }
+
+    /// Keeps what was written of the session, and returns all of it, or what has to be sent again; `None` where there is nothing now.
+    pub(crate) fn finish(&mut self, transmission: Transmission) -> Option<Bytes> {
+        let Transmission { mut out, raw } = transmission;
+        let of_session = out.len() > raw;
+        if out.is_empty() && self.replay.is_resending() && self.state.is_ready() {
+            self.replay.put_back(out);
+            return self.replay.resend();
+        }
+        let is_last = self.is_leaving || self.outbox.is_empty() || !self.replay.is_open();
+        let end = out.len();
+        if is_last {
+            out.append(&mut self.farewell);
+        }
+        if out.is_empty() {
+            self.replay.put_back(out);
+            return None;
+        }
+        let bytes = Bytes::from(out);
+        if of_session {
+            self.replay.keep(bytes.slice(raw..end));
+        }
+        Some(bytes)
+    }
+
+    /// Whether there is something to write, as far as this knows: batches are composed by the machine.
+    pub(crate) fn has_output(&self) -> bool {
+        let waits = self.replay.is_resending() || (!self.outbox.is_empty() && self.replay.is_open());
+        let of_session = waits && !self.is_leaving;
+        let may_write = matches!(self.state.phase(), Phase::Ready | Phase::Closing);
+        !self.raw.is_empty()
+            || self.owes_ack
+            || self.owes_ping
+            || (may_write && (of_session || !self.farewell.is_empty()))
     }
 
     fn take_preamble(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
@@ -121,33 +310,47 @@ impl Session {
             return Ok(false);
         };
         if matches!(self.role, Role::Server) {
-            self.outbox.put_raw(preamble::put);
+            preamble::put(&mut self.raw);
         }
         preamble::agree(theirs)?;
         self.state.preamble_done();
         if let Role::Worker(hello) = &self.role {
-            let hello = Control::Hello(hello.clone());
-            self.outbox.put(ChannelNo(0), &hello)?;
+            Control::Hello(hello.clone()).put(&mut self.raw, ChannelNo(0));
         }
         Ok(true)
     }
 
-    fn control(&mut self, channel: ChannelNo, message: Control) -> Result<Incoming, ProtocolError> {
-        match (message, &self.role) {
-            (Control::Hello(hello), Role::Server) => {
+    fn control(
+        &mut self,
+        now: Time,
+        channel: ChannelNo,
+        message: Control,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        match (message, &self.role, &mut self.pulse) {
+            (Control::Hello(hello), Role::Server, _) => {
                 self.state.greeted()?;
-                Ok(Incoming::Hello(hello))
+                Ok(Some(Incoming::Hello(hello)))
             }
-            (Control::Welcome(welcome), Role::Worker(_)) => {
+            (Control::Welcome(welcome), Role::Worker(_), _) => {
                 self.state.greeted()?;
-                Ok(Incoming::Welcome(welcome))
+                Ok(Some(Incoming::Welcome(welcome)))
             }
-            (Control::Hello(_) | Control::Welcome(_), _) => {
+            (Control::Hello(_) | Control::Welcome(_), _, _) => {
                 Err(ProtocolError::Unexpected("greeting from this side"))
             }
-            (message @ Control::Goodbye(_), _) => Ok(Incoming::Control(channel, message)),
-            (message, _) if self.state.is_ready() => Ok(Incoming::Control(channel, message)),
-            _ => Err(ProtocolError::Unexpected("message before the handshake is done")),
+            (message @ Control::Goodbye(_), _, _) => Ok(Some(Incoming::Control(channel, message))),
+            (Control::Ping(number), _, Some(pulse)) => {
+                pulse.asked_by_peer(number);
+                self.owes_ack = true;
+                Ok(None)
+            }
+            (Control::Ack(ack), _, Some(pulse)) => {
+                pulse.answered(now, ack.ping)?;
+                self.replay.acknowledge(ack.received)?;
+                Ok(None)
+            }
+            (message, _, Some(_)) => Ok(Some(Incoming::Control(channel, message))),
+            (_, _, None) => Err(ProtocolError::Unexpected("message before the handshake is done")),
         }
     }
 
@@ -175,29 +378,50 @@ impl Session {
         Ok((!more).then(|| Bytes::from(std::mem::take(&mut assembly.body))))
     }
 
-    /// Says goodbye: nothing more is read, the outbox is still written.
+    /// Says goodbye: nothing more is read, what waits is still written.
     pub(crate) fn close(&mut self, code: Code, text: String) {
         if self.state.is_reading() {
-            // A stray connection is told nothing; whoever sent the magic can read why it is turned away.
-            let is_stray = self.state.phase() == Phase::Preamble && code != Code::Version;
-            if !is_stray && !std::mem::replace(&mut self.has_said_goodbye, true) {
-                self.outbox.put_last(&Control::Goodbye(Goodbye { code, text }));
+            // A peer that is being turned away is not sent the rest of a large value, nor anything behind what it still lacks.
+            self.outbox.drop_large();
+            if self.replay.is_resending() {
+                self.renew();
             }
+            self.say_goodbye(code, text);
+            self.pulse = None;
             self.state.close();
         }
     }
 
-    /// Says goodbye and goes on reading until the peer says it too: then it has taken everything that was sent.
-    pub(crate) fn farewell(&mut self, code: Code, text: String) {
-        self.has_said_goodbye = true;
-        self.outbox.put_raw(|out| Control::Goodbye(Goodbye { code, text }).put(out, ChannelNo(0)));
+    /// Ends the connection alone, and says why: the session, and all that is on its way in it, waits for another one.
+    pub(crate) fn close_connection(&mut self, code: Code, text: String) {
+        if self.state.is_reading() {
+            self.say_goodbye(code, text);
+            self.is_leaving = true;
+            self.pulse = None;
+            self.state.close();
+        }
     }
 
-    /// Everything was written, or the transport is gone.
+    fn say_goodbye(&mut self, code: Code, text: String) {
+        // A stray connection is told nothing; whoever sent the magic can read why it is turned away.
+        let is_stray = self.state.phase() == Phase::Preamble && code != Code::Version;
+        if !is_stray && !std::mem::replace(&mut self.has_said_goodbye, true) {
+            Control::Goodbye(Goodbye { code, text }).put(&mut self.farewell, ChannelNo(0));
+        }
+    }
+
+    /// Says goodbye and goes on reading until the peer says it too: then it has taken everything that was sent. Once a connection.
+    pub(crate) fn farewell(&mut self, code: Code, text: String) {
+        if !std::mem::replace(&mut self.has_said_goodbye, true) {
+            Control::Goodbye(Goodbye { code, text }).put(&mut self.farewell, ChannelNo(0));
+        }
+    }
+
+    /// Everything was written, or the transport is gone, and no other will come.
     pub(crate) fn closed(&mut self) {
+        self.detach();
+        self.renew();
         self.state.closed();
-        self.outbox = Outbox::default();
-        self.assemblies.clear();
     }
 }
 

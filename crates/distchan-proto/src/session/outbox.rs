@@ -27,11 +27,6 @@ struct LargeBody {
 }
 
 impl Outbox {
-    /// Queues bytes that stand before every frame.
-    pub(crate) fn put_raw(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        put(&mut self.control);
-    }
-
     /// Queues a message. A peer that makes us answer without reading the answers reaches the limit.
     pub(crate) fn put(&mut self, channel: ChannelNo, message: &Control) -> Result<(), ProtocolError> {
         if self.control.len() > limits::MAX_CONTROL_BACKLOG {
@@ -41,10 +36,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues the last words, whatever waits.
-    pub(crate) fn put_last(&mut self, message: &Control) {
+    /// Drops what is left of large bodies.
+    pub(crate) fn drop_large(&mut self) {
         self.large.clear();
-        message.put(&mut self.control, ChannelNo(0));
     }
 
     /// Queues a body that is larger than a frame.
@@ -64,11 +58,7 @@ impl Outbox {
 
     /// Moves all control messages to `out`.
     pub(crate) fn take_control(&mut self, out: &mut Vec<u8>) {
-        if out.is_empty() {
-            std::mem::swap(out, &mut self.control);
-        } else {
-            out.append(&mut self.control);
-        }
+        out.append(&mut self.control);
     }
 
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.

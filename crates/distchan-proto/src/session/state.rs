@@ -1,12 +1,14 @@
-//! Where a connection stands. This file alone makes transitions.
+//! Where a session's connection stands. This file alone makes transitions.
 //!
 //! ```text
 //!   Preamble ──magic, common version──▶ Greeting ──HELLO / WELCOME──▶ Ready
 //!      │                                   │                            │
 //!      └────────── a wrong byte, the budget, a refusal ─────────────────┤
 //!                                                                       ▼
-//!                                 Closed ◀──all is written── Closing (GOODBYE is in the outbox)
+//!                                 Closed ◀──all is written── Closing (GOODBYE is the last thing to write)
 //! ```
+//!
+//! A session without a connection is `Detached`; its next one begins at `Preamble`.
 
 use crate::error::ProtocolError;
 use crate::limits;
@@ -22,7 +24,9 @@ pub(crate) enum Phase {
     Ready,
     /// Nothing is read any more; what is in the outbox is still written.
     Closing,
-    /// Nothing is read or written.
+    /// There is no connection now.
+    Detached,
+    /// Nothing is read or written, ever again.
     Closed,
 }
 
@@ -35,6 +39,10 @@ pub(crate) struct State {
 impl State {
     pub(crate) const fn new() -> Self {
         Self { phase: Phase::Preamble }
+    }
+
+    pub(crate) const fn detached() -> Self {
+        Self { phase: Phase::Detached }
     }
 
     pub(crate) const fn phase(&self) -> Phase {
@@ -54,7 +62,9 @@ impl State {
     pub(crate) const fn body_limit(&self) -> usize {
         match self.phase {
             Phase::Ready => limits::MAX_FRAME_BODY,
-            Phase::Preamble | Phase::Greeting | Phase::Closing | Phase::Closed => limits::MAX_HANDSHAKE_BODY,
+            Phase::Preamble | Phase::Greeting | Phase::Closing | Phase::Detached | Phase::Closed => {
+                limits::MAX_HANDSHAKE_BODY
+            }
         }
     }
 
@@ -69,7 +79,7 @@ impl State {
                 self.phase = Phase::Ready;
                 Ok(())
             }
-            Phase::Preamble | Phase::Ready | Phase::Closing | Phase::Closed => {
+            Phase::Preamble | Phase::Ready | Phase::Closing | Phase::Detached | Phase::Closed => {
                 Err(ProtocolError::Unexpected("greeting: the handshake is done"))
             }
         }

@@ -1,8 +1,10 @@
 //! What comes up from the worker machine.
 
+use std::time::Duration;
+
 use crate::batch::Batch;
 use crate::error::Code;
-use crate::ids::{ChannelNo, SessionId};
+use crate::ids::{Attempt, ChannelNo, JobId, SessionId};
 
 /// Something the worker's user, or its driver, should know.
 #[derive(Debug)]
@@ -14,6 +16,26 @@ pub enum WorkerEvent {
         session: SessionId,
         /// Which run of the server this is.
         epoch: u64,
+        /// Whether the session of before goes on.
+        resumed: bool,
+        /// A peer that is silent for so long is lost.
+        lost_after: Duration,
+    },
+    /// The connection is gone. Another one is awaited.
+    Disconnected {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The session was lost: every job of this channel that came is with other workers, and nothing that is said of it counts. The channel
+    /// is asked for again, unless this worker was leaving it.
+    Reset {
+        /// The channel.
+        no: ChannelNo,
+    },
+    /// The session was lost, and values that were sent unasked may not have arrived. The channel is closed.
+    ValuesLost {
+        /// The channel.
+        no: ChannelNo,
     },
     /// A channel is open.
     Opened {
@@ -37,6 +59,18 @@ pub enum WorkerEvent {
         no: ChannelNo,
         /// The jobs, all of one attempt.
         batch: Batch,
+    },
+    /// Nobody wants these jobs any more: stop them. Whatever answers them frees their places, and has no effect otherwise; they must be
+    /// answered all the same. A job that is answered already may be named too.
+    Cancelled {
+        /// The channel.
+        no: ChannelNo,
+        /// The first job.
+        job: JobId,
+        /// How many further consecutive jobs.
+        further: u32,
+        /// Which delivery of each.
+        attempt: Attempt,
     },
     /// Every job of the channel has its outcome; no more will come.
     Finished {

@@ -1,11 +1,11 @@
-//! Bytes from the server: its greeting, its answers to opens, its jobs.
+//! Bytes from the server: its answers to opens, its jobs.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Kind;
 use crate::error::{Code, ProtocolError, printable};
 use crate::frame::batch;
-use crate::frame::control::{Control, Direction, Goodbye, Opened, Refused, Schemas, Welcome};
+use crate::frame::control::{Control, Direction, Opened, Refused, Schemas};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::schema::{Parties, Schema, first_difference_between};
@@ -17,10 +17,10 @@ use crate::worker::link::LinkState;
 
 impl WorkerMachine {
     /// Bytes have arrived: takes what is whole off the front of `input` and leaves the rest there for the next call.
-    pub fn handle_input(&mut self, _now: Time, input: &mut BytesMut) {
+    pub fn handle_input(&mut self, now: Time, input: &mut BytesMut) {
         loop {
-            let handled = match self.session.next(input) {
-                Ok(Some(incoming)) => self.handle(incoming),
+            let handled = match self.session.next(now, input) {
+                Ok(Some(incoming)) => self.handle(now, incoming),
                 Ok(None) => return,
                 Err(error) => Err(error),
             };
@@ -30,9 +30,9 @@ impl WorkerMachine {
         }
     }
 
-    fn handle(&mut self, incoming: Incoming) -> Result<(), ProtocolError> {
+    fn handle(&mut self, now: Time, incoming: Incoming) -> Result<(), ProtocolError> {
         match incoming {
-            Incoming::Welcome(welcome) => self.handle_welcome(&welcome),
+            Incoming::Welcome(welcome) => return self.handle_welcome(now, &welcome),
             Incoming::Body(no, body) => return self.handle_body(no, &body),
             Incoming::Control(no, Control::Opened(opened)) => return self.handle_opened(no, &opened),
             Incoming::Control(no, Control::Refused(refused)) => return self.handle_refused(no, &refused),
@@ -43,28 +43,20 @@ impl WorkerMachine {
                 }
             }
             Incoming::Control(no, Control::Finished) => {
-                if self.links.get(&no).is_some_and(|link| link.state == LinkState::Open) {
+                if let Some(link) = self.links.get_mut(&no)
+                    && link.state == LinkState::Open
+                {
+                    link.is_finished = true;
                     self.events.push_back(WorkerEvent::Finished { no });
                 }
             }
+            Incoming::Control(no, Control::Cancel(runs)) => self.handle_cancel(no, runs),
             Incoming::Control(_, Control::Goodbye(goodbye)) => self.handle_goodbye(&goodbye),
             Incoming::Control(..) | Incoming::Hello(_) => {
                 return Err(ProtocolError::Unexpected("message from a server"));
             }
         }
         Ok(())
-    }
-
-    fn handle_welcome(&mut self, welcome: &Welcome) {
-        self.deadline = None;
-        self.events.push_back(WorkerEvent::Connected { session: welcome.session, epoch: welcome.epoch });
-        self.ask();
-    }
-
-    fn handle_goodbye(&mut self, goodbye: &Goodbye) {
-        let reason = printable(goodbye.text.as_bytes(), limits::MAX_REASON);
-        self.session.close(Code::Normal, String::new());
-        self.end(goodbye.code, &reason);
     }
 
     fn handle_opened(&mut self, no: ChannelNo, opened: &Opened) -> Result<(), ProtocolError> {
@@ -88,7 +80,7 @@ impl WorkerMachine {
             self.events.push_back(WorkerEvent::Refused { no, code: Code::Transform, reason });
             return Ok(());
         }
-        link.state = LinkState::Open;
+        link.state = if link.leaves_when_open { LinkState::Leaving } else { LinkState::Open };
         link.max_value = max_value;
         link.allowance.grant(opened.credit);
         self.mark_sending(no);
@@ -154,6 +146,7 @@ impl WorkerMachine {
             return Err(ProtocolError::Overrun("jobs"));
         }
         self.events.push_back(WorkerEvent::Jobs { no, batch });
+        self.report_early(no);
         Ok(())
     }
 }

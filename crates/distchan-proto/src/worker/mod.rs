@@ -1,20 +1,23 @@
-//! The worker's machine: one connection to one server, and the channels opened over it. No I/O, no clock.
+//! The worker's machine: one session with one server, over one connection after the other, and the channels opened in it. No I/O, no clock.
 
+mod connection;
 mod event;
 mod incoming;
 mod link;
+mod policy;
 mod transmit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::batch::Batch;
-use crate::error::{Code, ProtocolError};
+use crate::error::Code;
 use crate::frame::batch::TableWriter;
-use crate::frame::control::{Control, Direction, Hello, Open, cut};
-use crate::ids::ChannelNo;
+use crate::frame::control::{Control, Direction, Open, cut};
+use crate::ids::{ChannelNo, SessionId, SessionKey};
 use crate::limits;
 use crate::session::Session;
+use crate::session::state::Phase;
 use crate::spec::ChannelSpec;
 use crate::time::Time;
 pub use crate::worker::event::WorkerEvent;
@@ -58,35 +61,55 @@ impl Default for OpenOptions {
 /// The drain rule, for whoever drives it. After any call that takes `&mut self`:
 /// 1. take all events with [`WorkerMachine::poll_event`];
 /// 2. for each channel that [`WorkerMachine::wants`] answers, [`WorkerMachine::submit`] those that wait;
-/// 3. while the transport can be written, write what [`WorkerMachine::poll_transmit`] appends, until it appends nothing;
-///    then, where [`WorkerMachine::is_closing`], close the transport and call [`WorkerMachine::handle_closed`];
-/// 4. arm a timer for [`WorkerMachine::poll_timeout`] and call [`WorkerMachine::handle_timeout`] then.
+/// 3. while the transport can be written, write what [`WorkerMachine::poll_transmit`] returns, until it returns nothing;
+///    then, where [`WorkerMachine::is_closing`], close the transport and call [`WorkerMachine::handle_disconnected`];
+/// 4. where there is no transport and the machine is not [`WorkerMachine::is_over`], connect and call
+///    [`WorkerMachine::handle_connected`], or [`WorkerMachine::give_up`];
+/// 5. arm a timer for [`WorkerMachine::poll_timeout`] and call [`WorkerMachine::handle_timeout`] then.
 #[derive(Debug)]
 pub struct WorkerMachine {
+    config: WorkerConfig,
     session: Session,
+    /// The session that the server has given, once it has.
+    given: Option<Given>,
     links: BTreeMap<ChannelNo, Link>,
     sending: VecDeque<ChannelNo>,
     events: VecDeque<WorkerEvent>,
     table: TableWriter,
-    /// Until the handshake is done.
+    /// Whether values were written that a link has not been told of.
+    has_new_values: bool,
+    /// Values that were sent unasked were lost with a session.
+    has_lost_values: bool,
+    /// Until a connection's handshake is done.
     deadline: Option<Time>,
     /// The user is done; `GOODBYE` follows the last answer.
     close_requested: bool,
     is_over: bool,
 }
 
+/// What the server has said of this worker's session.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    session: SessionId,
+    epoch: u64,
+    key: SessionKey,
+}
+
 impl WorkerMachine {
-    /// A worker whose transport connection has just been made.
+    /// A worker without a connection. Channels can be asked for already.
     #[must_use]
-    pub fn new(now: Time, config: WorkerConfig) -> Self {
-        let hello = Hello { signature: config.signature, name: config.name };
+    pub fn new(config: WorkerConfig) -> Self {
         Self {
-            session: Session::worker(hello),
+            config,
+            session: Session::worker(),
+            given: None,
             links: BTreeMap::new(),
             sending: VecDeque::new(),
             events: VecDeque::new(),
             table: TableWriter::default(),
-            deadline: Some(now + limits::HANDSHAKE_BUDGET),
+            has_new_values: false,
+            has_lost_values: false,
+            deadline: None,
             close_requested: false,
             is_over: false,
         }
@@ -125,7 +148,7 @@ impl WorkerMachine {
     /// Hands over answers (or, on a channel from the workers, values), in order.
     pub fn submit(&mut self, no: ChannelNo, batch: Batch) {
         if let Some(link) = self.links.get_mut(&no)
-            && link.is_open()
+            && link.takes()
             && !batch.entries.is_empty()
         {
             link.submit(batch);
@@ -135,7 +158,10 @@ impl WorkerMachine {
 
     /// Asks for no further jobs of a channel. Those that are on their way still come.
     pub fn drain(&mut self, no: ChannelNo) {
-        if self.links.get(&no).is_some_and(|link| link.state == LinkState::Open) {
+        if let Some(link) = self.links.get_mut(&no)
+            && link.state == LinkState::Open
+            && !std::mem::replace(&mut link.is_drained, true)
+        {
             self.tell(no, &Control::Drain);
         }
     }
@@ -155,7 +181,8 @@ impl WorkerMachine {
     /// Whether [`WorkerMachine::poll_transmit`] may have something: to be asked after input, to wake whoever writes.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        !self.session.outbox.is_empty() || !self.sending.is_empty() || self.close_requested
+        self.session.has_output()
+            || (self.session.may_send() && (!self.sending.is_empty() || self.close_requested))
     }
 
     /// Leaves a channel: what was submitted is still sent, then what is in hand goes back to the server. Submit whatever waits before,
@@ -169,6 +196,8 @@ impl WorkerMachine {
                 link.state = LinkState::Leaving;
                 self.mark_sending(no);
             }
+            // Values that a session before this one did not send are sent first.
+            LinkState::Opening if !link.is_drained() => link.leaves_when_open = true,
             LinkState::Opening => {
                 link.close();
                 if link.is_asked {
@@ -186,32 +215,22 @@ impl WorkerMachine {
         for no in all {
             self.leave(no);
         }
-        if self.session.state().is_ready() {
+        let is_away = self.session.state().phase() == Phase::Detached;
+        if self.given.is_some() && !self.is_over && !(is_away && self.has_nothing_to_say()) {
             self.close_requested = true;
+        } else if self.given.is_some() {
+            self.end(Code::Normal, "closed while the connection was lost, with nothing on its way");
         } else {
             self.session.close(Code::Normal, String::new());
             self.end(Code::Normal, "closed before the handshake was done");
         }
     }
 
-    /// The transport is gone, or everything has been written to a connection that [`WorkerMachine::is_closing`].
-    pub fn handle_closed(&mut self, reason: &str) {
-        self.session.closed();
-        self.end(Code::Other, reason);
-    }
-
-    /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Time) {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.deadline = None;
-            self.break_off(&ProtocolError::HandshakeTimeout);
-        }
-    }
-
-    /// When [`WorkerMachine::handle_timeout`] has something to do.
-    #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Time> {
-        self.deadline
+    /// Whether the server has everything that was said, and nothing waits.
+    fn has_nothing_to_say(&self) -> bool {
+        self.session.replay.is_settled()
+            && self.session.outbox.is_empty()
+            && self.links.values().all(|link| link.is_drained() && link.state != LinkState::Leaving)
     }
 
     /// The next event.
@@ -224,14 +243,17 @@ impl WorkerMachine {
         if !self.session.state().is_ready() {
             return;
         }
-        let leaving = |link: &Link| {
-            self.links
-                .values()
-                .any(|other| other.state == LinkState::Leaving && other.spec.name == link.spec.name)
+        let leaving = |no: ChannelNo, link: &Link| {
+            self.links.range(..no).any(|(_, other)| {
+                let leaves = other.state == LinkState::Leaving
+                    || (other.state == LinkState::Opening && other.leaves_when_open);
+                leaves && other.spec.name == link.spec.name
+            })
         };
-        let waits = |link: &Link| link.state == LinkState::Opening && !link.is_asked && !leaving(link);
+        let waits =
+            |no, link: &Link| link.state == LinkState::Opening && !link.is_asked && !leaving(no, link);
         let asked: Vec<ChannelNo> =
-            self.links.iter().filter(|(_, link)| waits(link)).map(|(no, _)| *no).collect();
+            self.links.iter().filter(|(no, link)| waits(**no, link)).map(|(no, _)| *no).collect();
         for no in asked {
             let Some(link) = self.links.get_mut(&no) else {
                 continue;
@@ -255,23 +277,6 @@ impl WorkerMachine {
         if let Err(error) = self.session.outbox.put(no, message) {
             self.break_off(&error);
         }
-    }
-
-    fn break_off(&mut self, error: &ProtocolError) {
-        self.session.close(error.code(), error.to_string());
-        self.end(error.code(), &error.to_string());
-    }
-
-    fn end(&mut self, code: Code, reason: &str) {
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
-        self.deadline = None;
-        self.sending.clear();
-        for link in self.links.values_mut() {
-            link.close();
-        }
-        self.events.push_back(WorkerEvent::Closed { code, reason: reason.to_owned() });
     }
 
     /// What the first word of a difference is called.

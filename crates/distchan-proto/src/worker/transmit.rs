@@ -1,8 +1,10 @@
 //! What the worker writes: control messages first, then a piece of every large value, then batches of answers, channel by channel
 //! in turn, as long as there is room; last of all its goodbye.
 
+use bytes::Bytes;
+
 use crate::error::Code;
-use crate::frame::control::Control;
+use crate::frame::control::{Control, Direction};
 use crate::limits;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
@@ -11,19 +13,38 @@ use crate::worker::WorkerMachine;
 use crate::worker::link::LinkState;
 
 impl WorkerMachine {
-    /// Appends to `out` what is to be written: at most about [`limits::TRANSMIT_BYTES`].
-    pub fn poll_transmit(&mut self, _now: Time, out: &mut Vec<u8>) {
-        let began = out.len();
-        loop {
+    /// What is to be written: at most about [`limits::TRANSMIT_BYTES`].
+    pub fn poll_transmit(&mut self, _now: Time) -> Option<Bytes> {
+        let mut transmission = self.session.begin();
+        self.announce();
+        while self.session.may_send() {
+            let out = &mut transmission.out;
             let before = out.len();
             self.session.outbox.take_control(out);
             // Small answers first: each large value still gets its frame, so that neither starves the other.
-            self.write_answers(out, began + limits::TRANSMIT_BYTES);
+            self.write_answers(out, limits::TRANSMIT_BYTES);
             self.write_pieces(out);
-            self.say_goodbye();
             let is_stuck = out.len() == before && self.session.outbox.is_empty();
-            if is_stuck || out.len() - began >= limits::TRANSMIT_BYTES {
-                return;
+            if is_stuck || out.len() >= limits::TRANSMIT_BYTES {
+                break;
+            }
+        }
+        self.say_goodbye();
+        let bytes = self.session.finish(transmission);
+        self.note_sent();
+        bytes
+    }
+
+    /// Remembers with which frame the newest values of each link have left, so that it can be said whether they have arrived.
+    fn note_sent(&mut self) {
+        if !std::mem::take(&mut self.has_new_values) {
+            return;
+        }
+        for (no, link) in &mut self.links {
+            if link.has_new_values {
+                link.has_new_values = self.session.outbox.is_busy(*no);
+                self.has_new_values |= link.has_new_values;
+                link.sent_by = self.session.replay.sent();
             }
         }
     }
@@ -51,6 +72,10 @@ impl WorkerMachine {
             let Some(link) = self.links.get_mut(&no) else {
                 continue;
             };
+            if link.spec.direction == Direction::Up && link.can_write() {
+                link.has_new_values = true;
+                self.has_new_values = true;
+            }
             let transform = link.spec.transform.clone();
             let mut composer =
                 Composer::new(no, transform.as_ref(), out, &mut self.session.outbox, &mut self.table, end);
@@ -73,10 +98,10 @@ impl WorkerMachine {
         let is_left = |state| matches!(state, LinkState::Closed);
         if self.close_requested
             && self.session.state().is_ready()
+            && self.session.may_send()
             && self.session.outbox.is_empty()
             && self.links.values().all(|link| is_left(link.state))
         {
-            self.close_requested = false;
             self.session.farewell(Code::Normal, String::new());
         }
     }

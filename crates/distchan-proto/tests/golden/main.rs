@@ -4,20 +4,26 @@
 mod document;
 mod pair;
 mod scripts;
+mod sessions;
 
 use distchan_proto::limits;
 
 use crate::document::{Document, table};
 use crate::pair::{Check, code_name};
 
-const SCRIPTS: [fn(&Document) -> Check; 7] = [
+const SCRIPTS: [fn(&Document) -> Check; 12] = [
     scripts::session,
     scripts::large,
+    scripts::policies,
     scripts::sealed,
     scripts::refused,
     scripts::up,
     scripts::later,
     scripts::schema,
+    sessions::heartbeats,
+    sessions::reconnect,
+    sessions::restart,
+    sessions::plain,
 ];
 
 #[test]
@@ -64,10 +70,18 @@ fn the_table_of_codes_is_complete() {
 #[test]
 fn the_table_of_limits_has_the_numbers_of_the_code() {
     let seconds = |duration: std::time::Duration| duration.as_secs();
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap();
     let limits = [
         ("MAX_FRAME_BODY", limits::MAX_FRAME_BODY as u64),
         ("MAX_HANDSHAKE_BODY", limits::MAX_HANDSHAKE_BODY as u64),
         ("HANDSHAKE_BUDGET", seconds(limits::HANDSHAKE_BUDGET)),
+        ("HEARTBEAT", seconds(limits::HEARTBEAT)),
+        ("SHORTEST_HEARTBEAT", millis(limits::SHORTEST_HEARTBEAT)),
+        ("LONGEST_HEARTBEAT", seconds(limits::LONGEST_HEARTBEAT)),
+        ("LOST_AFTER", seconds(limits::LOST_AFTER)),
+        ("GRACE", seconds(limits::GRACE)),
+        ("MAX_UNACKNOWLEDGED", limits::MAX_UNACKNOWLEDGED as u64),
+        ("ACKNOWLEDGE_EVERY", limits::ACKNOWLEDGE_EVERY as u64),
         ("DEFAULT_MAX_VALUE", limits::DEFAULT_MAX_VALUE as u64),
         ("LARGEST_MAX_VALUE", limits::LARGEST_MAX_VALUE as u64),
         ("MAX_JOBS_IN_HAND", limits::MAX_JOBS_IN_HAND.into()),
@@ -79,6 +93,11 @@ fn the_table_of_limits_has_the_numbers_of_the_code() {
         ("MAX_RESULTS_PER_JOB", limits::MAX_RESULTS_PER_JOB),
         ("ORDER_WINDOW", limits::ORDER_WINDOW),
         ("MAX_RUN", limits::MAX_RUN),
+        ("MAX_RUNS", limits::MAX_RUNS as u64),
+        ("MAX_HISTORY", limits::MAX_HISTORY as u64),
+        ("MAX_OLD_REASON", limits::MAX_OLD_REASON as u64),
+        ("MAX_BACKING_OFF", limits::MAX_BACKING_OFF),
+        ("MAX_BACKING_OFF_BYTES", limits::MAX_BACKING_OFF_BYTES),
         ("MAX_CHANNELS_PER_CONNECTION", limits::MAX_CHANNELS_PER_CONNECTION as u64),
         ("MAX_NAME", limits::MAX_NAME as u64),
         ("MAX_REASON", limits::MAX_REASON as u64),

@@ -1,11 +1,14 @@
 //! A server and a worker that talk to each other through `PROTOCOL.md`: what one says must be what stands there, and what stands
 //! there is what the other hears.
 
-use bytes::BytesMut;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
 use distchan_proto::error::Code;
+use distchan_proto::failure::Failure;
 use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId};
-use distchan_proto::server::{ChannelOptions, ServerConfig, ServerEvent, ServerMachine};
+use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerEvent, WorkerMachine};
@@ -15,7 +18,11 @@ use crate::document::Document;
 /// What a script comes to: the text says where the machines and the document part.
 pub(crate) type Check = Result<(), String>;
 
-const NOW: Time = Time::ZERO;
+pub(crate) const NOW: Time = Time::ZERO;
+
+/// What both sides see of the first connection's two ends, and of the second's.
+const ROUTE: &str = "10.0.0.7:40312>10.0.0.1:5678";
+const SECOND_ROUTE: &str = "10.0.0.7:40313>10.0.0.1:5678";
 
 #[derive(Debug)]
 pub(crate) struct Pair<'a> {
@@ -23,16 +30,48 @@ pub(crate) struct Pair<'a> {
     pub(crate) server: ServerMachine,
     pub(crate) worker: WorkerMachine,
     connection: ConnectionId,
+    now: Time,
 }
 
 impl<'a> Pair<'a> {
     /// A worker that has just connected.
     pub(crate) fn connect(document: &'a Document) -> Self {
-        let config = ServerConfig { signature: "shop/1".into(), epoch: 2026 };
-        let mut server = ServerMachine::new(config);
-        let connection = server.accept(NOW);
-        let worker = WorkerMachine::new(NOW, WorkerConfig { signature: "shop/1".into(), name: "w1".into() });
-        Self { document, server, worker, connection }
+        let mut server = server_of_run(2026);
+        let connection = server.accept(NOW, ROUTE);
+        let mut worker = WorkerMachine::new(WorkerConfig { signature: "shop/1".into(), name: "w1".into() });
+        worker.handle_connected(NOW, ROUTE);
+        Self { document, server, worker, connection, now: NOW }
+    }
+
+    /// Time passes, on both sides.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.server.handle_timeout(self.now);
+        self.worker.handle_timeout(self.now);
+    }
+
+    /// The connection is cut on its way: what was said on it, and was not heard, is lost.
+    pub(crate) fn cut(&mut self) {
+        self.server.handle_closed(self.now, self.connection, Loss::Broken, "cut");
+        self.worker.handle_disconnected("cut");
+    }
+
+    /// The server's end of the connection sees that the worker's is closed.
+    pub(crate) fn worker_closes(&mut self) {
+        self.server.handle_closed(self.now, self.connection, Loss::Closed, "closed");
+    }
+
+    /// The server has ended, and another run of it begun.
+    pub(crate) fn restart_server(&mut self) {
+        self.worker.handle_disconnected("cut");
+        self.server = server_of_run(2027);
+    }
+
+    /// The worker connects again, whether the server knows that the connection before is gone or not.
+    pub(crate) fn connect_again(&mut self) {
+        self.worker.handle_disconnected("cut");
+        self.connection = self.server.accept(self.now, SECOND_ROUTE);
+        self.worker.handle_connected(self.now, SECOND_ROUTE);
     }
 
     /// Opens a channel on the server and asks for it on the worker, whose `spec` may differ.
@@ -59,6 +98,23 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
+    /// The worker writes exactly these blocks, and they are lost.
+    pub(crate) fn worker_says_in_vain(&mut self, names: &[&str]) -> Check {
+        let said = self.take_from_worker();
+        self.compare("the worker", names, &said)
+    }
+
+    /// The server writes exactly these blocks, and they are lost.
+    pub(crate) fn server_says_in_vain(&mut self, names: &[&str]) -> Check {
+        self.server_says_on(self.connection, names)
+    }
+
+    /// The server writes exactly these blocks on a connection, and nobody hears them.
+    pub(crate) fn server_says_on(&mut self, connection: ConnectionId, names: &[&str]) -> Check {
+        let said = self.take_from_server_on(connection);
+        self.compare("the server", names, &said)
+    }
+
     /// The server hears these blocks, whoever said them.
     pub(crate) fn server_hears(&mut self, names: &[&str]) {
         let bytes = self.bytes(names);
@@ -66,7 +122,7 @@ impl<'a> Pair<'a> {
     }
 
     pub(crate) fn server_hears_bytes(&mut self, bytes: &[u8]) {
-        self.server.handle_input(NOW, self.connection, &mut BytesMut::from(bytes));
+        self.server.handle_input(self.now, self.connection, &mut BytesMut::from(bytes));
     }
 
     /// Lets both sides talk, whatever they say, until both are silent.
@@ -94,27 +150,43 @@ impl<'a> Pair<'a> {
     }
 
     pub(crate) fn take_from_worker(&mut self) -> Vec<u8> {
-        drain(|out| self.worker.poll_transmit(NOW, out))
+        drain(|| self.worker.poll_transmit(self.now))
     }
 
     pub(crate) fn take_from_server(&mut self) -> Vec<u8> {
+        self.take_from_server_on(self.connection)
+    }
+
+    fn take_from_server_on(&mut self, connection: ConnectionId) -> Vec<u8> {
         while self.server.poll_ready().is_some() {}
-        drain(|out| self.server.poll_transmit(NOW, self.connection, out))
+        drain(|| self.server.poll_transmit(self.now, connection))
+    }
+
+    pub(crate) const fn connection(&self) -> ConnectionId {
+        self.connection
     }
 
     pub(crate) fn worker_hears(&mut self, bytes: &[u8]) {
-        self.worker.handle_input(NOW, &mut BytesMut::from(bytes));
+        self.worker.handle_input(self.now, &mut BytesMut::from(bytes));
     }
 
     /// What the worker's user was told since the last call: jobs as `job/attempt=payload`.
     pub(crate) fn worker_events(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.worker.poll_event())
             .map(|event| match event {
-                WorkerEvent::Connected { session, epoch } => format!("session {session}, epoch {epoch}"),
+                WorkerEvent::Connected { session, epoch, resumed, .. } => {
+                    let again = if resumed { ", again" } else { "" };
+                    format!("session {session}, epoch {epoch}{again}")
+                }
                 WorkerEvent::Opened { max_value, .. } => format!("opened, {max_value}"),
                 WorkerEvent::Refused { code, reason, .. } => format!("refused, {code:?}: {reason}"),
                 WorkerEvent::Jobs { batch, .. } => format!("jobs{}", describe(&batch)),
+                WorkerEvent::Cancelled { job, further, attempt, .. } => {
+                    format!("cancelled {job}/{attempt}, {further} more")
+                }
                 WorkerEvent::Finished { .. } => "finished".into(),
+                WorkerEvent::Disconnected { .. } => "disconnected".into(),
+                WorkerEvent::Reset { .. } => "reset".into(),
                 WorkerEvent::Closed { code, .. } => format!("closed, {code:?}"),
                 other => format!("{other:?}"),
             })
@@ -127,6 +199,8 @@ impl<'a> Pair<'a> {
             .map(|event| match event {
                 ServerEvent::WorkerConnected { name, .. } => format!("worker {name}"),
                 ServerEvent::WorkerJoined { .. } => "joined".into(),
+                ServerEvent::WorkerAway { .. } => "away".into(),
+                ServerEvent::WorkerBack { .. } => "back".into(),
                 ServerEvent::WorkerGone { .. } => "gone".into(),
                 ServerEvent::Refused { code, reason, .. } => format!("refused, {code:?}: {reason}"),
                 ServerEvent::Results { batch, .. } => format!("results{}", describe(&batch)),
@@ -143,6 +217,10 @@ impl<'a> Pair<'a> {
     fn compare(&self, who: &str, names: &[&str], said: &[u8]) -> Check {
         same(&format!("{who} says {names:?}"), &hex(said), &hex(&self.bytes(names)))
     }
+}
+
+fn server_of_run(epoch: u64) -> ServerMachine {
+    ServerMachine::new(ServerConfig { signature: "shop/1".into(), epoch, ..ServerConfig::default() })
 }
 
 /// `Ok` where the machines' and the document's word are the same.
@@ -177,21 +255,20 @@ fn describe(batch: &Batch) -> String {
     let entry = |(start, entry): (u32, &distchan_proto::batch::Entry)| {
         let payload =
             String::from_utf8_lossy(&batch.payload[start as usize..entry.end as usize]).into_owned();
-        let payload = if payload.len() > 20 { format!("{} bytes", payload.len()) } else { payload };
+        let payload = match Failure::decode(&batch.payload.slice(start as usize..entry.end as usize)) {
+            Some(failure) if entry.kind == Kind::Failed => {
+                format!("{:?}, {:?}", failure.ending, failure.attempts.last().map(|last| &last.end))
+            }
+            _ => payload,
+        };
+        let payload = if payload.len() > 60 { format!("{} bytes", payload.len()) } else { payload };
         let run = if entry.run() > 1 { format!("x{}", entry.run()) } else { String::new() };
         format!(" {:?} {}/{}{run}={payload}", entry.kind, entry.job, entry.attempt)
     };
-    batch.iter().map(entry).collect()
+    let deadline = |(index, left): &(u32, std::time::Duration)| format!(" [{index}: {left:?} left]");
+    batch.iter().map(entry).chain(batch.deadlines.iter().map(deadline)).collect()
 }
 
-fn drain(mut poll: impl FnMut(&mut Vec<u8>)) -> Vec<u8> {
-    let mut all = Vec::new();
-    loop {
-        let mut out = Vec::new();
-        poll(&mut out);
-        if out.is_empty() {
-            return all;
-        }
-        all.append(&mut out);
-    }
+fn drain(poll: impl FnMut() -> Option<Bytes>) -> Vec<u8> {
+    std::iter::from_fn(poll).flatten().collect()
 }

@@ -87,7 +87,8 @@ fn a_job_has_any_number_of_results_and_they_come_whole() {
 fn a_jobs_results_are_invisible_until_it_is_completed() {
     for (seed, ordered) in (0..20).zip([true, false].into_iter().cycle()) {
         let mut cluster = Cluster::new(seed);
-        let channel = cluster.channel_with(spec("work"), ChannelOptions { ordered, credit: None });
+        let channel =
+            cluster.channel_with(spec("work"), ChannelOptions { ordered, ..ChannelOptions::default() });
         cluster.join(1, "work");
         (0..3).for_each(|_| cluster.send(channel, b""));
         cluster.settle();
@@ -118,7 +119,8 @@ fn a_jobs_results_are_invisible_until_it_is_completed() {
 fn a_run_of_jobs_is_completed_by_one_entry_across_sinks() {
     for (seed, ordered) in (0..20).zip([true, false].into_iter().cycle()) {
         let mut cluster = Cluster::new(seed);
-        let channel = cluster.channel_with(spec("work"), ChannelOptions { ordered, credit: None });
+        let channel =
+            cluster.channel_with(spec("work"), ChannelOptions { ordered, ..ChannelOptions::default() });
         cluster.join(1, "work");
         (1..=10).for_each(|job| cluster.send_to(channel, SinkId(u32::from(job >= 5)), b""));
         cluster.settle();
@@ -139,7 +141,7 @@ fn a_run_of_jobs_is_completed_by_one_entry_across_sinks() {
 fn an_ordered_channel_shows_results_in_the_order_of_the_jobs() {
     for seed in 0..20 {
         let mut cluster = Cluster::new(seed);
-        let options = ChannelOptions { ordered: true, credit: None };
+        let options = ChannelOptions { ordered: true, ..ChannelOptions::default() };
         let channel = cluster.channel_with(spec("work"), options);
         cluster.join(4, "work");
         (0..40u8).for_each(|value| cluster.send(channel, &[value]));

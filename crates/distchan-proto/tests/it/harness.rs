@@ -7,10 +7,11 @@ use std::time::Duration;
 use distchan_proto::Direction;
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
 use distchan_proto::error::Code;
+use distchan_proto::failure::Failure;
 use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId, SinkId};
 use distchan_proto::limits;
 use distchan_proto::schema::Schema;
-use distchan_proto::server::{ChannelOptions, ServerConfig, ServerMachine};
+use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerMachine};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerMachine};
@@ -24,8 +25,10 @@ use crate::node::Node;
 pub(crate) struct Outcome {
     pub(crate) job: JobId,
     pub(crate) results: Vec<Vec<u8>>,
-    /// The failure's reason, where it failed.
+    /// The last attempt's reason, where its handler failed.
     pub(crate) failure: Option<String>,
+    /// All that is told, where it was not completed.
+    pub(crate) story: Option<Failure>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,13 @@ pub(crate) struct Cluster {
     pub(crate) gone: Vec<String>,
     pub(crate) waiting: BTreeMap<ChannelId, VecDeque<Batch>>,
     pub(crate) closing: BTreeSet<ChannelId>,
+    /// Sessions whose worker went away, and came back.
+    pub(crate) away: Vec<String>,
+    pub(crate) back: usize,
+    /// Connections that only the server still believes in, and what it wrote to them since.
+    pub(crate) lingering: BTreeMap<ConnectionId, Vec<u8>>,
+    /// The server's process does nothing at all.
+    pub(crate) is_stopped: bool,
     /// Connections with something to write.
     pub(crate) writable: BTreeSet<ConnectionId>,
     pub(crate) rng: ChaCha8Rng,
@@ -54,7 +64,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(seed: u64) -> Self {
-        let config = ServerConfig { signature: "app".into(), epoch: 7 };
+        Self::with(seed, config(7))
+    }
+
+    pub(crate) fn with(seed: u64, config: ServerConfig) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let chunk = [1, 13, 1000, 100_000][rng.random_range(0..4)];
         Self {
@@ -71,6 +84,10 @@ impl Cluster {
             gone: Vec::new(),
             waiting: BTreeMap::new(),
             closing: BTreeSet::new(),
+            away: Vec::new(),
+            back: 0,
+            lingering: BTreeMap::new(),
+            is_stopped: false,
             writable: BTreeSet::new(),
             rng,
         }
@@ -93,8 +110,9 @@ impl Cluster {
     }
 
     pub(crate) fn connect_as(&mut self, config: WorkerConfig) -> usize {
-        let machine = WorkerMachine::new(self.now, config);
-        let connection = self.server.accept(self.now);
+        let mut machine = WorkerMachine::new(config);
+        machine.handle_connected(self.now, "");
+        let connection = self.server.accept(self.now, "");
         self.nodes.push(Node::new(machine, connection));
         self.nodes.len() - 1
     }
@@ -134,9 +152,8 @@ impl Cluster {
         (node.is_open, node.server_is_open) = (false, false);
         node.up.clear();
         node.down.clear();
-        node.machine.handle_closed("cut");
-        node.drain();
-        self.server.handle_closed(node.connection, "cut");
+        node.hang_up("cut");
+        self.server.handle_closed(self.now, node.connection, Loss::Broken, "cut");
         self.drain();
     }
 
@@ -174,15 +191,18 @@ impl Cluster {
         let end = self.now + duration;
         loop {
             self.settle();
-            let timers =
-                self.nodes.iter().filter(|node| node.is_open).map(|node| node.machine.poll_timeout());
-            let next = timers.chain([self.server.poll_timeout()]).flatten().min();
+            let ticks = |node: &&Node| node.is_open && !node.is_stopped;
+            let timers = self.nodes.iter().filter(ticks).map(|node| node.machine.poll_timeout());
+            let of_server = self.server.poll_timeout().filter(|_| !self.is_stopped);
+            let next = timers.chain([of_server]).flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 break;
             };
             self.now = self.now.max(next);
-            self.server.handle_timeout(self.now);
-            for node in self.nodes.iter_mut().filter(|node| node.is_open) {
+            if !self.is_stopped {
+                self.server.handle_timeout(self.now);
+            }
+            for node in self.nodes.iter_mut().filter(|node| node.is_open && !node.is_stopped) {
                 node.machine.handle_timeout(self.now);
             }
         }
@@ -193,6 +213,11 @@ impl Cluster {
     pub(crate) fn seen(&self, channel: ChannelId) -> &[Outcome] {
         self.outcomes.get(&(channel, SinkId::RECEIVER)).map_or(&[], Vec::as_slice)
     }
+}
+
+/// A server of this run.
+pub(crate) fn config(epoch: u64) -> ServerConfig {
+    ServerConfig { signature: "app".into(), epoch, ..ServerConfig::default() }
 }
 
 /// A channel of strings, jobs out and results back.

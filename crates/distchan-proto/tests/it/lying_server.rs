@@ -8,19 +8,16 @@ use crate::harness::spec;
 use crate::wire::{self, Second};
 
 /// A worker that has opened its first channel at a server written by hand, and is then told `lie`.
-fn lie_to_worker(lie: &[u8], options: OpenOptions) -> (Vec<WorkerEvent>, bool) {
+pub(crate) fn lie_to_worker(lie: &[u8], options: OpenOptions) -> (Vec<WorkerEvent>, bool) {
     let config = WorkerConfig { signature: "app".into(), name: "w".into() };
-    let mut worker = WorkerMachine::new(Time::ZERO, config);
+    let mut worker = WorkerMachine::new(config);
+    worker.handle_connected(Time::ZERO, "");
     worker.open(spec("work"), options).unwrap();
     let opened = [wire::text(b""), wire::varint(1000), wire::varint(1 << 20)].concat();
-    let bytes = [
-        wire::preamble(1, 1),
-        wire::frame(wire::WELCOME, 0, 0, &[1, 7]),
-        wire::frame(wire::OPENED, 0, 1, &opened),
-        lie.to_vec(),
-    ];
+    let bytes =
+        [wire::preamble(1, 1), wire::welcome(1, 7), wire::frame(wire::OPENED, 0, 1, &opened), lie.to_vec()];
     worker.handle_input(Time::ZERO, &mut BytesMut::from(bytes.concat().as_slice()));
-    worker.poll_transmit(Time::ZERO, &mut Vec::new());
+    worker.poll_transmit(Time::ZERO);
     (std::iter::from_fn(|| worker.poll_event()).skip(2).collect(), worker.is_closing())
 }
 

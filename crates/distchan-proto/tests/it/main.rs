@@ -6,19 +6,34 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bounds;
+mod cancelling;
 mod channels;
 mod closing;
+mod conversation;
+mod cuts;
+mod damaged;
 mod delivery;
+mod epochs;
+mod farewell;
+mod grace;
 mod handshake;
 mod harness;
 mod hostile;
+mod hostile_resume;
 mod large;
 mod leaving;
 mod lies;
+mod links;
+mod liveness;
 mod lying_server;
 mod node;
+mod policies;
 mod pump;
 mod recording;
 mod redelivery;
+mod returning;
 mod stranger;
+mod superseded;
+mod unacknowledged;
+mod unasked;
 mod wire;

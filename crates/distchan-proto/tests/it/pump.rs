@@ -2,9 +2,10 @@
 //! It must never look inside a machine.
 
 use distchan_proto::batch::{Batch, Kind};
+use distchan_proto::failure::{AttemptEnd, Failure};
 use distchan_proto::ids::{ChannelId, JobId};
 use distchan_proto::limits;
-use distchan_proto::server::ServerEvent;
+use distchan_proto::server::{Loss, ServerEvent};
 use rand::RngExt;
 
 use crate::harness::{Cluster, Outcome};
@@ -18,6 +19,9 @@ impl Cluster {
         self.drain();
         for node in &mut self.nodes {
             node.drain();
+        }
+        if self.reconnect_one() || self.write_to_lingering() {
+            return true;
         }
         let actions = self.nodes.len() * 4;
         if actions == 0 {
@@ -44,7 +48,7 @@ impl Cluster {
             while self.server.is_hungry(*channel)
                 && let Some(batch) = waiting.pop_front()
             {
-                self.server.submit(*channel, &batch);
+                self.server.submit(self.now, *channel, &batch);
             }
             if waiting.is_empty() && self.closing.remove(channel) {
                 self.server.close(*channel);
@@ -82,6 +86,8 @@ impl Cluster {
             ServerEvent::Finished { channel } => self.finished.push(channel),
             ServerEvent::Refused { channel, code, reason, .. } => self.refused.push((channel, code, reason)),
             ServerEvent::WorkerGone { reason, .. } => self.gone.push(reason),
+            ServerEvent::WorkerAway { reason, .. } => self.away.push(reason),
+            ServerEvent::WorkerBack { .. } => self.back += 1,
             _ => {}
         }
     }
@@ -89,11 +95,10 @@ impl Cluster {
     /// The server's drain rule, 3.
     pub(crate) fn server_writes(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
-        if !self.writable.contains(&node.connection) || node.down.len() >= PIPE {
+        if self.is_stopped || !self.writable.contains(&node.connection) || node.down.len() >= PIPE {
             return false;
         }
-        let mut out = Vec::new();
-        self.server.poll_transmit(self.now, node.connection, &mut out);
+        let out = self.server.poll_transmit(self.now, node.connection).unwrap_or_default();
         assert!(
             out.len() <= limits::TRANSMIT_BYTES + 2 * limits::MAX_FRAME_BODY,
             "{} bytes at once",
@@ -103,9 +108,11 @@ impl Cluster {
             self.writable.remove(&node.connection);
             if self.server.is_closing(node.connection) && node.server_is_open {
                 node.server_is_open = false;
-                self.server.handle_closed(node.connection, "written");
+                self.server.handle_closed(self.now, node.connection, Loss::Broken, "written");
             }
-        } else if node.is_open {
+        } else if node.is_open && !node.server_is_mute {
+            let bit = self.rng.random_range(0..1_000_000);
+            let out = node.damage(out.into(), bit);
             node.down.extend(out);
         }
         true
@@ -114,63 +121,68 @@ impl Cluster {
     /// The worker's drain rule, 3.
     pub(crate) fn worker_writes(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
-        if !node.is_open || node.up.len() >= PIPE {
+        if !node.is_open || node.is_stopped || node.up.len() >= PIPE {
             return false;
         }
-        let mut out = Vec::new();
-        node.machine.poll_transmit(self.now, &mut out);
+        let out = node.machine.poll_transmit(self.now).unwrap_or_default();
         if out.is_empty() {
             if node.machine.is_closing() {
                 node.is_open = false;
-                node.machine.handle_closed("written");
-                node.drain();
+                node.hang_up("written");
                 return true;
             }
             return false;
         }
-        node.up.extend(out);
+        if !node.is_mute {
+            let bit = self.rng.random_range(0..1_000_000);
+            let out = node.damage(out.into(), bit);
+            node.up.extend(out);
+        }
         true
     }
 
     pub(crate) fn server_reads(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
+        if self.is_stopped {
+            return false;
+        }
         if node.up.is_empty() {
             // The end of the stream comes behind its last byte.
-            let ended = !node.is_open && node.server_is_open;
+            let ended = !node.is_open && node.server_is_open && !node.is_mute;
             if ended {
                 node.server_is_open = false;
-                self.server.handle_closed(node.connection, "the worker's end closed");
+                self.server.handle_closed(self.now, node.connection, Loss::Closed, "the worker's end closed");
             }
             return ended;
         }
-        let count = self.rng.random_range(1..=self.chunk).min(node.up.len());
+        let count = node.pass(self.rng.random_range(1..=self.chunk).min(node.up.len()), true);
         let bytes: Vec<u8> = node.up.drain(..count).collect();
         if node.server_is_open {
             node.server_input.extend_from_slice(&bytes);
             self.server.handle_input(self.now, node.connection, &mut node.server_input);
         }
-        true
+        self.cut_if_due(index) || count > 0
     }
 
     pub(crate) fn worker_reads(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
-        if !node.is_open || !node.reads {
+        if !node.is_open || !node.reads || node.is_stopped {
             return false;
         }
         if node.down.is_empty() {
-            if !node.server_is_open {
+            let ended = !node.server_is_open && !node.server_is_mute;
+            if ended {
                 node.is_open = false;
-                node.machine.handle_closed("the server's end closed");
-                node.drain();
+                node.hang_up("the server's end closed");
             }
-            return !node.server_is_open;
+            return ended;
         }
-        let count = self.rng.random_range(1..=self.chunk).min(node.down.len());
+        let count = node.pass(self.rng.random_range(1..=self.chunk).min(node.down.len()), false);
         let bytes: Vec<u8> = node.down.drain(..count).collect();
         node.input.extend_from_slice(&bytes);
         node.machine.handle_input(self.now, &mut node.input);
         node.drain();
-        true
+        self.cut_if_due(index) || count > 0
     }
 }
 
@@ -182,7 +194,7 @@ fn payloads(batch: &Batch) -> impl Iterator<Item = Vec<u8>> {
 fn collect(outcomes: &mut Vec<Outcome>, batch: &Batch) {
     let mut results = Vec::new();
     for (entry, payload) in batch.entries.iter().zip(payloads(batch)) {
-        let failure = match entry.kind {
+        let story = match entry.kind {
             Kind::Result => {
                 results.push((entry.job, payload));
                 continue;
@@ -193,7 +205,7 @@ fn collect(outcomes: &mut Vec<Outcome>, batch: &Batch) {
                 None
             }
             Kind::Done => None,
-            Kind::Failed => Some(String::from_utf8(payload).unwrap()),
+            Kind::Failed => Some(Failure::decode(&payload.into()).expect("a failure's payload")),
             Kind::Value | Kind::Returned => panic!("{entry:?} for a receiver"),
         };
         assert!(
@@ -203,7 +215,12 @@ fn collect(outcomes: &mut Vec<Outcome>, batch: &Batch) {
         );
         for job in (entry.job.0..).take(usize::try_from(entry.run()).unwrap()).map(JobId) {
             let results = results.drain(..).map(|(_, result)| result).collect();
-            outcomes.push(Outcome { job, results, failure: failure.clone() });
+            let last = story.as_ref().and_then(|story| story.attempts.last());
+            let failure = last.and_then(|last| match &last.end {
+                AttemptEnd::Failed(reason) => Some(reason.clone()),
+                _ => None,
+            });
+            outcomes.push(Outcome { job, results, failure, story: story.clone() });
         }
     }
     assert!(results.is_empty(), "results without an end");

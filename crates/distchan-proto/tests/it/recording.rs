@@ -26,22 +26,25 @@ pub(crate) struct Recording {
 }
 
 fn server_for(spec: &ChannelSpec) -> (ServerMachine, ConnectionId) {
-    let mut server = ServerMachine::new(ServerConfig { signature: "app".into(), epoch: 7 });
-    let channel =
-        server.open_channel(NOW, spec.clone(), ChannelOptions { ordered: false, credit: Some(4) }).unwrap();
+    let mut server =
+        ServerMachine::new(ServerConfig { signature: "app".into(), epoch: 7, ..ServerConfig::default() });
+    let channel = server
+        .open_channel(NOW, spec.clone(), ChannelOptions { credit: Some(4), ..ChannelOptions::default() })
+        .unwrap();
     let mut batch = OpenBatch::default();
     for job in 1..=JOBS {
         batch.payload.extend_from_slice(format!("job {job}").as_bytes());
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     }
-    server.submit(channel, &batch.take());
+    server.submit(NOW, channel, &batch.take());
     server.close(channel);
-    let connection = server.accept(NOW);
+    let connection = server.accept(NOW, "");
     (server, connection)
 }
 
 fn worker_for(spec: &ChannelSpec) -> WorkerMachine {
-    let mut worker = WorkerMachine::new(NOW, WorkerConfig { signature: "app".into(), name: "w".into() });
+    let mut worker = WorkerMachine::new(WorkerConfig { signature: "app".into(), name: "w".into() });
+    worker.handle_connected(NOW, "");
     worker.open(spec.clone(), OpenOptions::default()).unwrap();
     worker
 }
@@ -71,9 +74,7 @@ fn react(worker: &mut WorkerMachine, delivered: &mut Delivered) -> Vec<u8> {
         worker.submit(NO, answers.take());
         note(delivered, &batch);
     }
-    let mut out = Vec::new();
-    worker.poll_transmit(NOW, &mut out);
-    out
+    worker.poll_transmit(NOW).unwrap_or_default().to_vec()
 }
 
 fn respond(server: &mut ServerMachine, id: ConnectionId, delivered: &mut Delivered) -> Vec<u8> {
@@ -84,9 +85,7 @@ fn respond(server: &mut ServerMachine, id: ConnectionId, delivered: &mut Deliver
         }
     }
     while server.poll_ready().is_some() {}
-    let mut out = Vec::new();
-    server.poll_transmit(NOW, id, &mut out);
-    out
+    server.poll_transmit(NOW, id).unwrap_or_default().to_vec()
 }
 
 fn note(delivered: &mut Delivered, batch: &Batch) {

@@ -13,7 +13,8 @@ use crate::wire::{self, Second};
 fn a_dead_workers_jobs_go_to_others_at_once_and_what_it_sent_of_them_is_dropped() {
     for (seed, ordered) in (0..40).zip([true, false].into_iter().cycle()) {
         let mut cluster = Cluster::new(seed);
-        let channel = cluster.channel_with(spec("work"), ChannelOptions { ordered, credit: None });
+        let channel =
+            cluster.channel_with(spec("work"), ChannelOptions { ordered, ..ChannelOptions::default() });
         cluster.join(2, "work");
         (0..4u8).for_each(|value| cluster.send(channel, &[value]));
         cluster.settle();
@@ -124,7 +125,8 @@ fn a_returned_run_goes_before_fresh_jobs_and_by_age() {
 fn answers_of_one_batch_go_to_their_jobs_whatever_lies_between() {
     for (seed, ordered) in (0..20).zip([true, false].into_iter().cycle()) {
         let mut cluster = Cluster::new(seed);
-        let channel = cluster.channel_with(spec("work"), ChannelOptions { ordered, credit: None });
+        let channel =
+            cluster.channel_with(spec("work"), ChannelOptions { ordered, ..ChannelOptions::default() });
         cluster.join(1, "work");
         (0..4).for_each(|_| cluster.send(channel, b""));
         cluster.settle();

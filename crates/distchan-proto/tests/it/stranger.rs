@@ -25,9 +25,9 @@ pub(crate) struct Stranger {
 
 impl Stranger {
     pub(crate) fn new() -> Self {
-        let config = ServerConfig { signature: "app".into(), epoch: 7 };
+        let config = ServerConfig { signature: "app".into(), epoch: 7, ..ServerConfig::default() };
         let mut server = ServerMachine::new(config);
-        let connection = server.accept(Time::ZERO);
+        let connection = server.accept(Time::ZERO, "");
         Self {
             server,
             connection,
@@ -54,7 +54,7 @@ impl Stranger {
             let (kind, id) = (distchan_proto::batch::Kind::Value, distchan_proto::ids::JobId(0));
             batch.push(kind, id, distchan_proto::ids::Attempt::FIRST, 0);
         }
-        stranger.server.submit(channel, &batch.take());
+        stranger.server.submit(stranger.now, channel, &batch.take());
         stranger.hear();
         assert_eq!(stranger.refused, None);
         (stranger, channel)
@@ -77,14 +77,10 @@ impl Stranger {
     pub(crate) fn hear(&mut self) -> Vec<u8> {
         while self.server.poll_ready().is_some() {}
         let began = self.output.len();
-        loop {
-            let mut out = Vec::new();
-            self.server.poll_transmit(self.now, self.connection, &mut out);
-            if out.is_empty() {
-                return self.output[began..].to_vec();
-            }
-            self.output.append(&mut out);
+        while let Some(out) = self.server.poll_transmit(self.now, self.connection) {
+            self.output.extend_from_slice(&out);
         }
+        self.output[began..].to_vec()
     }
 
     pub(crate) fn note(&mut self) {
@@ -119,8 +115,9 @@ impl Stranger {
 /// A worker's machine that is told `bytes` by its server; returns why it closed, if it did.
 pub(crate) fn tell_worker(bytes: &[u8]) -> Option<(Code, String)> {
     let config = WorkerConfig { signature: "app".into(), name: "w".into() };
-    let mut worker = WorkerMachine::new(Time::ZERO, config);
-    worker.poll_transmit(Time::ZERO, &mut Vec::new());
+    let mut worker = WorkerMachine::new(config);
+    worker.handle_connected(Time::ZERO, "");
+    worker.poll_transmit(Time::ZERO);
     worker.handle_input(Time::ZERO, &mut BytesMut::from(bytes));
     while let Some(event) = worker.poll_event() {
         if let WorkerEvent::Closed { code, reason } = event {

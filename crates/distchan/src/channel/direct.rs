@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use distchan_proto::ids::JobId;
+
 use crate::channel::error::SendError;
+use crate::channel::failed::Origin;
 use crate::channel::outgoing::{Label, Outgoing, PushError, Room};
 use crate::channel::port::{Alive, Decode, Encode, Port};
 use crate::channel::sinks::Sinks;
@@ -14,15 +17,17 @@ pub(crate) struct Direct<J, R> {
     pub(crate) encode: Encode<J>,
     pub(crate) decode: Decode<R>,
     pub(crate) sinks: Arc<Sinks>,
+    /// What failed jobs are known by.
+    pub(crate) origin: Arc<Origin>,
     pub(crate) port: Arc<dyn Port>,
     pub(crate) _alive: Alive,
 }
 
 impl<J, R> Direct<J, R> {
-    /// Sends a job whose results go to `label`'s sink; waits for room.
-    pub(crate) async fn send_to(&self, job: J, label: Label) -> Result<(), SendError<J>> {
+    /// Sends a job whose results go to `label`'s sink; waits for room. Returns the job's number.
+    pub(crate) async fn send_to(&self, job: J, label: Label) -> Result<JobId, SendError<J>> {
         match self.outgoing.push(&job, self.encode, label, Room::Free) {
-            Ok(_) => return Ok(()),
+            Ok(number) => return Ok(number),
             Err(PushError::Failed(kind)) => return Err(SendError::new(job, kind)),
             Err(PushError::Full) => {}
         }
@@ -31,7 +36,7 @@ impl<J, R> Direct<J, R> {
             Err(kind) => return Err(SendError::new(job, kind)),
         };
         match self.outgoing.push(&job, self.encode, label, Room::Reserved(room)) {
-            Ok(_) => Ok(()),
+            Ok(number) => Ok(number),
             Err(PushError::Failed(kind)) => Err(SendError::new(job, kind)),
             Err(PushError::Full) => unreachable!("room was reserved"),
         }

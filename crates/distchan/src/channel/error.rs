@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use distchan_proto::ids::{Attempt, JobId};
-
+use crate::channel::failed::JobFailed;
 use crate::codec::CodecError;
 
 /// Why a value was not sent.
@@ -29,6 +28,8 @@ pub enum SendErrorKind {
     NoJob,
     /// The job has its outcome already.
     Answered,
+    /// The job went to another worker: this one's session with the server was lost.
+    Reassigned,
 }
 
 impl fmt::Display for SendErrorKind {
@@ -47,6 +48,9 @@ impl fmt::Display for SendErrorKind {
                 f.write_str("a result belongs to a job, and this loop has none in hand: `recv` one first")
             }
             Self::Answered => f.write_str("the job has its outcome already"),
+            Self::Reassigned => {
+                f.write_str("the job went to another worker: this one's session with the server was lost")
+            }
         }
     }
 }
@@ -143,31 +147,11 @@ impl<T> fmt::Display for TrySendError<T> {
 
 impl<T> Error for TrySendError<T> {}
 
-/// A job that ended without its results: its handler said so, or it could not be decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct JobFailed {
-    /// Which job, counted from 1 in the order of sending.
-    pub job: JobId,
-    /// Which delivery of it.
-    pub attempt: Attempt,
-    /// What the worker said.
-    pub reason: String,
-}
-
-impl fmt::Display for JobFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "job {} failed in attempt {}: {}", self.job, self.attempt, self.reason)
-    }
-}
-
-impl Error for JobFailed {}
-
 /// Why there is no value. After [`RecvError::Failed`] and [`RecvError::Decode`] the next call goes on; the others are final.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// On the server: a job failed. Its results are not visible.
+    /// On the server: a job was not completed: it failed, is dead, or was cancelled. Its results are not visible.
     Failed(JobFailed),
     /// A value does not decode, although the types agree: a `Deserialize` that refuses what the other side's `Serialize` wrote.
     Decode(CodecError),
@@ -227,7 +211,7 @@ impl Error for TryRecvError {}
 pub enum CallError<J> {
     /// The job was not sent; it is in here.
     Send(SendError<J>),
-    /// The job failed.
+    /// The job was not completed: it failed, is dead, or was cancelled; [`JobFailed::outcome`] says which.
     Failed(JobFailed),
     /// The job was completed without a result.
     NoResult,

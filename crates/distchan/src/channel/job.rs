@@ -4,11 +4,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use distchan_proto::batch::Kind;
 use distchan_proto::ids::{Attempt, JobId};
 
+use crate::channel::delivery::Delivery;
 use crate::channel::error::{SendError, SendErrorKind};
+use crate::channel::intake::Delivered;
 use crate::channel::outgoing::{Label, Outgoing, PushError, Room};
 use crate::channel::port::{Alive, Encode};
 
@@ -24,8 +27,8 @@ pub struct Job<J, R> {
 
 /// The right to say how a job ends; it can be used once.
 struct Ticket<R> {
-    id: JobId,
-    attempt: Attempt,
+    delivery: Delivery,
+    deadline: Option<Instant>,
     link: Arc<JobLink<R>>,
     is_answered: AtomicBool,
 }
@@ -39,8 +42,9 @@ pub(crate) struct JobLink<R> {
 }
 
 impl<J, R> Job<J, R> {
-    pub(crate) const fn new(id: JobId, attempt: Attempt, value: J, link: Arc<JobLink<R>>) -> Self {
-        Self { value, ticket: Ticket { id, attempt, link, is_answered: AtomicBool::new(false) } }
+    pub(crate) fn new(delivered: Delivered<J>, link: Arc<JobLink<R>>) -> Self {
+        let Delivered { delivery, deadline, value } = delivered;
+        Self { value, ticket: Ticket { delivery, deadline, link, is_answered: AtomicBool::new(false) } }
     }
 
     /// The value, and the handle without it.
@@ -50,19 +54,45 @@ impl<J, R> Job<J, R> {
 
     /// The job's number, from 1 in the order in which the server sent: the same at every attempt.
     pub const fn id(&self) -> JobId {
-        self.ticket.id
+        self.ticket.delivery.job
     }
 
     /// Which delivery this is, from 1.
     pub const fn attempt(&self) -> Attempt {
-        self.ticket.attempt
+        self.ticket.delivery.attempt
+    }
+
+    /// By when the job must be done, where its sender has said so; it is cancelled then.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.ticket.deadline
+    }
+
+    /// Whether there is no use in working on this job any more: it was cancelled, its time is up, or it is with another worker. Nobody takes its
+    /// results; it still takes a place of this worker's until its handle is answered, or dropped.
+    ///
+    /// The answer costs a lock: a loop may ask now and then, and need not ask each time around.
+    pub fn is_cancelled(&self) -> bool {
+        !self.ticket.is_answered.load(Ordering::Acquire) && self.outgoing().is_pointless(self.delivery())
+    }
+
+    /// Waits until [`Job::is_cancelled`].
+    ///
+    /// # Cancel safety
+    /// Can be dropped and called again at any time.
+    pub async fn cancelled(&self) {
+        self.outgoing().signal(self.delivery()).fired().await;
+        if self.ticket.is_answered.load(Ordering::Acquire) {
+            // It has its outcome, and no other: the signal says no more than that it left this worker's hand.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Completes the job with its last result. Waits while the server's receiver is behind.
     ///
     /// # Errors
-    /// [`SendError`] with the result. Where the connection is lost another worker gets the job; where the result does not encode or
-    /// is too large, the job is still in hand and can be failed; where it has its outcome already, nothing happens.
+    /// [`SendError`] with the result. Where the connection is lost, or was lost for too long ([`SendErrorKind::Reassigned`]), another worker gets
+    /// the job; where the result does not encode or is too large, the job is still in hand and can be failed; where it has its outcome
+    /// already, nothing happens. The result of a job that was cancelled meanwhile is no error, and goes nowhere.
     ///
     /// # Cancel safety
     /// Dropping the future before it is done sends nothing; the job is still in hand.
@@ -89,14 +119,21 @@ impl<J, R> Job<J, R> {
     /// Says that the job failed, and why (at most 4 KiB are kept). Its results are dropped, and the server's receiver gets the reason.
     /// Does nothing where the job has its outcome already.
     pub fn fail(self, error: impl fmt::Display) {
-        let Ticket { id, attempt, link, is_answered } = &self.ticket;
-        if !is_answered.swap(true, Ordering::AcqRel) {
-            link.outgoing.note_failed((*id, *attempt), &error.to_string());
+        if !self.ticket.is_answered.swap(true, Ordering::AcqRel) {
+            self.outgoing().note_failed(self.delivery(), &error.to_string());
         }
     }
 
     /// Gives the job back: another worker gets it. The same as dropping it, said aloud.
     pub fn give_back(self) {}
+
+    pub(crate) fn outgoing(&self) -> &Arc<Outgoing> {
+        &self.ticket.link.outgoing
+    }
+
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.ticket.delivery
+    }
 }
 
 impl<R> Ticket<R> {
@@ -115,7 +152,7 @@ impl<R> Ticket<R> {
     }
 
     fn push(&self, result: &R, kind: Kind, room: Room<'_>) -> Result<(), PushError> {
-        let label = Label::answer(kind, (self.id, self.attempt));
+        let label = Label::answer(kind, self.delivery);
         if kind != Kind::Last {
             return self.link.outgoing.push(result, self.link.encode, label, room).map(|_| ());
         }
@@ -131,7 +168,7 @@ impl<R> Ticket<R> {
 
     fn end(&self, kind: Kind) {
         if !self.is_answered.swap(true, Ordering::AcqRel) {
-            self.link.outgoing.note(Label::answer(kind, (self.id, self.attempt)));
+            self.link.outgoing.note(Label::answer(kind, self.delivery));
         }
     }
 }
@@ -175,8 +212,8 @@ impl<R> Drop for Ticket<R> {
 impl<J: fmt::Debug, R> fmt::Debug for Job<J, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
-            .field("id", &self.ticket.id)
-            .field("attempt", &self.ticket.attempt)
+            .field("id", &self.ticket.delivery.job)
+            .field("attempt", &self.ticket.delivery.attempt)
             .field("value", &self.value)
             .finish_non_exhaustive()
     }

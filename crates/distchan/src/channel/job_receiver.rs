@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use crate::channel::error::{RecvError, TryRecvError};
-use crate::channel::intake::{Intake, Stopper};
+use crate::channel::intake::Intake;
 use crate::channel::job::{Job, JobLink};
+use crate::channel::stopper::Stopper;
 
 /// Receives the jobs of a channel, in one of two ways.
 ///
@@ -68,7 +69,7 @@ impl<J, R> JobReceiver<J, R> {
     /// No job is lost when the future is dropped.
     pub async fn next_job(&mut self) -> Result<Option<Job<J, R>>, RecvError> {
         let next = poll_fn(|cx| self.intake.poll_job(cx)).await?;
-        Ok(next.map(|(id, attempt, value)| Job::new(id, attempt, value, Arc::clone(&self.link))))
+        Ok(next.map(|delivered| Job::new(delivered, Arc::clone(&self.link))))
     }
 
     /// [`JobReceiver::next_job`] for code that is not async: blocks the thread. Must not be called from async code.
@@ -98,9 +99,7 @@ impl<J, R> JobReceiver<J, R> {
         for taken in 1..limit {
             // Takes what is here, and waits for nothing; an end or an error is there for the next call, too.
             match poll_fn(|cx| Poll::Ready(self.intake.poll_job(cx))).await {
-                Poll::Ready(Ok(Some((id, attempt, value)))) => {
-                    jobs.push(Job::new(id, attempt, value, Arc::clone(&self.link)));
-                }
+                Poll::Ready(Ok(Some(delivered))) => jobs.push(Job::new(delivered, Arc::clone(&self.link))),
                 Poll::Ready(Ok(None) | Err(_)) | Poll::Pending => return Ok(taken),
             }
         }

@@ -2,12 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::channel::call;
+use distchan_proto::ids::SinkId;
+
 use crate::channel::direct::Direct;
 use crate::channel::error::{CallError, SendError, SendErrorKind, TrySendError};
+use crate::channel::failed::JobFailed;
+use crate::channel::job_handle::JobHandle;
 use crate::channel::map::Map;
+use crate::channel::outgoing::{Label, PushError, Room};
+use crate::channel::retry::{RetryError, RetryErrorKind};
 use crate::channel::sender::{Permit, Sender};
+use crate::codec::CodecError;
 
 /// Sends jobs, and, for those who think in calls and iterators, brings back their results.
 ///
@@ -70,16 +77,78 @@ impl<J, R> JobSender<J, R> {
         self.sender.try_reserve()
     }
 
-    /// Sends a job and waits for its result, which goes to this call and not to the channel's receiver. Where a job has several
-    /// results, the first is returned.
+    /// Sends a job whose result goes to the handle that this returns, and not to the channel's receiver: see [`JobHandle`]. Waits for room as
+    /// [`JobSender::send`] does.
     ///
     /// # Errors
-    /// [`CallError`]: the job (given back) was not sent, it failed, or it has no result.
+    /// As [`JobSender::send`].
     ///
     /// # Cancel safety
-    /// Dropping the future before the job was sent sends nothing; after that the job is done, and its result dropped.
+    /// Dropping the future before it is done sends nothing.
+    pub async fn submit(&self, job: J) -> Result<JobHandle<J, R>, SendError<J>> {
+        let sink = self.direct.sinks.open(&self.direct.port);
+        let number = self.direct.send_to(job, Label::job(sink.id, self.sender.within())).await?;
+        Ok(JobHandle::new(number, Arc::clone(&self.direct), sink))
+    }
+
+    /// Sends a job and waits for its result, which goes to this call and not to the channel's receiver: [`JobSender::submit`], awaited. Where a job
+    /// has several results, the first is returned.
+    ///
+    /// # Errors
+    /// [`CallError`]: the job (given back) was not sent, it was not completed, or it has no result.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before the job was sent sends nothing; after that it cancels the job.
     pub async fn call(&self, job: J) -> Result<R, CallError<J>> {
-        call::call(&self.direct, job).await
+        self.submit(job).await.map_err(CallError::Send)?.await
+    }
+
+    /// A sender on the same channel, whose jobs must be done within this time of being sent: those that are not are cancelled then, wherever they
+    /// are. It holds for all that it sends: by [`JobSender::send`] and its kin, by calls and maps, and again for what it retries. The time
+    /// that a job waits for room before it is sent does not count.
+    ///
+    /// ```no_run
+    /// # async fn example(jobs: distchan::JobSender<String, u64>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let size = jobs.within(Duration::from_secs(2)).call("https://example.org".to_owned()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn within(&self, time: Duration) -> Self {
+        let mut hurried = self.clone();
+        hurried.sender.set_within(time);
+        hurried
+    }
+
+    /// Sends failed jobs of this channel once more, as they were encoded: as new jobs, whose results go to the channel's receiver. Returns how
+    /// many. Waits for room as [`JobSender::send`] does.
+    ///
+    /// # Errors
+    /// [`RetryError`], with those that were not sent: one comes from another channel, or this one is closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future sends a part of them, and drops the rest. Clone them before, where that may happen.
+    pub async fn retry(&self, jobs: impl IntoIterator<Item = JobFailed>) -> Result<usize, RetryError> {
+        let mut jobs = jobs.into_iter();
+        let mut sent = 0;
+        while let Some(failed) = jobs.next() {
+            if let Err(kind) = self.send_again(&failed).await {
+                return Err(RetryError::new(sent, std::iter::once(failed).chain(jobs).collect(), kind));
+            }
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    async fn send_again(&self, failed: &JobFailed) -> Result<(), RetryErrorKind> {
+        let bytes = failed.encoded(&self.direct.origin).ok_or(RetryErrorKind::OtherChannel)?;
+        let room = self.direct.outgoing.reserve().await.map_err(RetryErrorKind::Send)?;
+        let label = Label::job(SinkId::RECEIVER, self.sender.within());
+        match self.direct.outgoing.push(bytes, copy, label, Room::Reserved(room)) {
+            Ok(_) => Ok(()),
+            Err(PushError::Failed(kind)) => Err(RetryErrorKind::Send(kind)),
+            Err(PushError::Full) => unreachable!("room was reserved"),
+        }
     }
 
     /// Sends every input as a job and returns a [`Stream`](futures_core::Stream) of their results, as they complete: see [`Map`].
@@ -113,6 +182,13 @@ impl<J, R> JobSender<J, R> {
     pub fn capacity(&self) -> usize {
         self.sender.capacity()
     }
+}
+
+/// Encodes what is encoded.
+#[expect(clippy::unnecessary_wraps, reason = "stands in for a codec's function")]
+fn copy(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    out.extend_from_slice(bytes);
+    Ok(())
 }
 
 impl<J, R> Clone for JobSender<J, R> {

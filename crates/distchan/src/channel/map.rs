@@ -7,13 +7,15 @@ use std::iter::Fuse;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use distchan_proto::batch::{Batch, Kind};
 use distchan_proto::ids::JobId;
 use futures_core::Stream;
 
 use crate::channel::direct::Direct;
-use crate::channel::error::{CallError, JobFailed, SendError};
+use crate::channel::error::{CallError, SendError};
+use crate::channel::failed::JobFailed;
 use crate::channel::inbox::End;
 use crate::channel::outgoing::{Label, PushError, Room};
 use crate::channel::sender::Sender;
@@ -23,8 +25,8 @@ use crate::channel::sinks::Sink;
 const DEFAULT_IN_FLIGHT: usize = 8192;
 
 /// The results of [`JobSender::map`](crate::JobSender::map), as a [`Stream`] of `Result<R, CallError<J>>`: as the jobs complete, or in the order of the
-/// inputs with [`Map::ordered`]. A job that fails is an error among the results and ends nothing. Dropped early, jobs that were sent
-/// are still done, and their results dropped.
+/// inputs with [`Map::ordered`]. A job that fails is an error among the results and ends nothing. Dropped early, it cancels the jobs that
+/// were sent and are not done.
 #[must_use = "a map does nothing until it is polled"]
 pub struct Map<I, J, R> {
     /// Keeps the channel open until all inputs are sent.
@@ -34,6 +36,8 @@ pub struct Map<I, J, R> {
     /// An input that found no room.
     held_up: Option<J>,
     sink: Sink,
+    /// By when each job must be done.
+    within: Option<Duration>,
     limit: usize,
     in_flight: usize,
     ready: VecDeque<Result<R, CallError<J>>>,
@@ -56,6 +60,7 @@ struct Order<J, R> {
 
 impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
     pub(crate) fn new(sender: Sender<J>, direct: Arc<Direct<J, R>>, inputs: I) -> Self {
+        let within = sender.within();
         let sink = direct.sinks.open(&direct.port);
         Self {
             sender: Some(sender),
@@ -63,6 +68,7 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
             inputs: inputs.fuse(),
             held_up: None,
             sink,
+            within,
             limit: DEFAULT_IN_FLIGHT,
             in_flight: 0,
             ready: VecDeque::new(),
@@ -137,7 +143,7 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
             let Some(input) = self.held_up.take().or_else(|| self.inputs.next()) else {
                 return false;
             };
-            let label = Label { extra: self.sink.id.0, ..Label::VALUE };
+            let label = Label::job(self.sink.id, self.within);
             match self.direct.outgoing.push(&input, self.direct.encode, label, Room::Free) {
                 Ok(job) => {
                     self.in_flight += 1;
@@ -176,8 +182,9 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
                     Some((self.direct.decode)(bytes).map_err(CallError::Decode))
                 }
                 Kind::Failed => {
-                    let reason = String::from_utf8_lossy(bytes).into_owned();
-                    Some(Err(CallError::Failed(JobFailed { job: entry.job, attempt: entry.attempt, reason })))
+                    let failure = batch.payload.slice(start as usize..entry.end as usize);
+                    let Direct { origin, port, .. } = &*self.direct;
+                    Some(Err(CallError::Failed(JobFailed::read(entry.job, &failure, origin, port.as_ref()))))
                 }
                 Kind::Done | Kind::Returned | Kind::Void => None,
             };
@@ -235,6 +242,15 @@ impl<I: Iterator<Item = J>, J, R> Stream for Map<I, J, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_result(cx)
+    }
+}
+
+impl<I, J, R> Drop for Map<I, J, R> {
+    fn drop(&mut self) {
+        // Nobody would see their results.
+        if self.in_flight > 0 && !self.is_over {
+            self.direct.port.cancel_sink(self.sink.id);
+        }
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use distchan_proto::ids::{JobId, SinkId};
+use distchan_proto::time::Time;
 
 use crate::codec::CodecError;
 
@@ -15,6 +19,18 @@ pub(crate) trait Port: Debug + Send + Sync {
 
     /// The user will take nothing more.
     fn close_receiver(&self);
+
+    /// On a worker: jobs were taken in hand, and nobody has been ticking since the last were announced.
+    fn begun(&self);
+
+    /// On a server: nobody wants this job's results any more.
+    fn cancel(&self, job: JobId);
+
+    /// On a server: nobody wants the results of any job of this sink any more.
+    fn cancel_sink(&self, sink: SinkId);
+
+    /// What the machine's time is by this machine's clock.
+    fn wall_clock(&self, time: Time) -> SystemTime;
 }
 
 /// Held by every handle: with the last one, the server or the connection ends.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use crate::channel::aside::FailedJobs;
 use crate::channel::error::{RecvError, TryRecvError};
 use crate::channel::intake::Intake;
 
@@ -72,6 +73,15 @@ impl<T> Receiver<T> {
     /// As [`Receiver::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, RecvError>> {
         self.intake.poll_recv(cx)
+    }
+
+    /// Sets failed jobs aside: as long as what this returns (or a clone of it) lives, a job that was not completed is kept there, instead of
+    /// being an error of [`Receiver::recv`]. It is set aside as its turn comes, so the receiver is to be read all the same.
+    ///
+    /// What is kept there counts as unread, like results that nobody takes: at 64 MiB the channel gives out no further jobs until some are
+    /// taken. On a worker, and on a channel from the workers, nothing fails, and nothing is ever there.
+    pub fn failed(&mut self) -> FailedJobs {
+        FailedJobs::new(self.intake.set_aside())
     }
 
     /// Takes nothing more: the other side is not held up by this receiver any longer. On a worker, what it has in hand goes to others.

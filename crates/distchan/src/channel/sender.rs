@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use distchan_proto::ids::SinkId;
 
 use crate::channel::error::{SendError, SendErrorKind, TrySendError};
 use crate::channel::outgoing::{Label, Outgoing, PushError, Reservation, Room};
@@ -15,6 +18,8 @@ pub struct Sender<T> {
     outgoing: Arc<Outgoing>,
     encode: Encode<T>,
     purpose: Purpose,
+    /// By when what is sent must be done.
+    within: Option<Duration>,
     alive: Alive,
 }
 
@@ -33,7 +38,16 @@ impl<T> Sender<T> {
         if purpose == Purpose::Value {
             outgoing.add_sender();
         }
-        Self { outgoing, encode, purpose, alive }
+        Self { outgoing, encode, purpose, within: None, alive }
+    }
+
+    /// The same sender, for jobs that must be done within this time of being sent.
+    pub(crate) fn set_within(&mut self, within: Duration) {
+        self.within = Some(within);
+    }
+
+    pub(crate) const fn within(&self) -> Option<Duration> {
+        self.within
     }
 
     /// Sends a value. Waits while the other side is behind: on a server while workers have as many jobs as they may have and the
@@ -134,7 +148,10 @@ impl<T> Sender<T> {
 
     fn push(&self, value: &T, room: Room<'_>) -> Result<(), PushError> {
         match self.purpose {
-            Purpose::Value => self.outgoing.push(value, self.encode, Label::VALUE, room).map(|_| ()),
+            Purpose::Value => {
+                let label = Label::job(SinkId::RECEIVER, self.within);
+                self.outgoing.push(value, self.encode, label, room).map(|_| ())
+            }
             Purpose::Result => self.outgoing.push_result(value, self.encode, room),
         }
     }
@@ -142,7 +159,10 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.outgoing), self.encode, self.purpose, Arc::clone(&self.alive))
+        let Self { outgoing, encode, purpose, within, alive } = self;
+        let mut clone = Self::new(Arc::clone(outgoing), *encode, *purpose, Arc::clone(alive));
+        clone.within = *within;
+        clone
     }
 }
 

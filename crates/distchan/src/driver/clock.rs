@@ -1,6 +1,6 @@
 //! The machines' time, from tokio's clock, so that tests can pause it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use distchan_proto::time::Time;
 use tokio::time::Instant;
@@ -18,6 +18,13 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Time {
         Time::from_origin(self.origin.elapsed())
+    }
+
+    /// What `time` is by this machine's clock.
+    pub(crate) fn wall_clock(&self, time: Time) -> SystemTime {
+        let (now, system) = (self.now(), SystemTime::now());
+        // One of the two is nothing, whichever comes first.
+        system + (time - now) - (now - time)
     }
 
     /// Waits until `time`; for ever where there is none.

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use distchan_proto::server::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -16,26 +17,53 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Below so much free room a new buffer is begun.
 const SMALLEST_READ: usize = 16 * 1024;
 
-/// Reads until the peer closes, or something breaks; returns why in words.
-pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut)) -> String {
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) loss: Loss,
+    pub(crate) reason: String,
+}
+
+impl Ended {
+    /// The peer has closed its end.
+    pub(crate) fn closed() -> Self {
+        Self { loss: Loss::Closed, reason: "the connection was closed".to_owned() }
+    }
+
+    /// This side's task could not go on.
+    pub(crate) fn fault(reason: &str) -> Self {
+        Self { loss: Loss::Fault, reason: reason.to_owned() }
+    }
+
+    /// The system says so.
+    pub(crate) fn by(error: &io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let is_closed = matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof);
+        let loss = if is_closed { Loss::Closed } else { Loss::Broken };
+        Self { loss, reason: format!("the connection broke: {error}") }
+    }
+}
+
+/// Reads until the peer closes, or something breaks.
+pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut)) -> Ended {
     let mut input = BytesMut::new();
     loop {
         if input.capacity() - input.len() < SMALLEST_READ {
             input.reserve(READ_BUFFER);
         }
         match socket.read_buf(&mut input).await {
-            Ok(0) => return "the connection was closed".to_owned(),
+            Ok(0) => return Ended::closed(),
             Ok(_) => take(&mut input),
-            Err(error) => return format!("the connection broke: {error}"),
+            Err(error) => return Ended::by(&error),
         }
     }
 }
 
 /// What the writer does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Something was put into the buffer.
-    Write,
+    /// These are to be written.
+    Write(Bytes),
     /// Nothing now.
     Sleep,
     /// Nothing ever again.
@@ -51,22 +79,20 @@ pub(crate) struct Wake {
     pub(crate) closing: Notify,
 }
 
-/// Writes what `fill` puts into the buffer, until it says that this was all.
+/// Writes what `next` says, until it says that this was all.
 pub(crate) async fn write(
     mut socket: WriteHalf,
     wake: &Wake,
-    mut fill: impl FnMut(&mut Vec<u8>) -> Next,
+    mut next: impl FnMut(&WriteHalf) -> Next,
 ) -> io::Result<()> {
-    let mut out = Vec::new();
     loop {
-        match fill(&mut out) {
-            Next::Write => {
+        match next(&socket) {
+            Next::Write(bytes) => {
                 tokio::select! {
                     biased;
-                    wrote = socket.write_all(&out) => wrote?,
+                    wrote = socket.write_all(&bytes) => wrote?,
                     () = out_of_patience(wake) => return Err(io::ErrorKind::TimedOut.into()),
                 }
-                out.clear();
             }
             Next::Sleep => wake.output.notified().await,
             Next::Close => return socket.shutdown().await,

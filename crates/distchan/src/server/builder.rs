@@ -1,9 +1,10 @@
 //! A server's settings.
 
+use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use distchan_proto::server::{ServerConfig, ServerMachine};
+use distchan_proto::server::ServerConfig;
 
 use crate::driver::server::{Running, Shared, run_accept, run_pump};
 use crate::server::Server;
@@ -14,7 +15,7 @@ use crate::transport::{IntoAddress, Listener};
 #[derive(Clone, Debug, Default)]
 #[must_use = "a server serves once it is bound"]
 pub struct ServerBuilder {
-    signature: String,
+    config: ServerConfig,
     allows_unencrypted: bool,
 }
 
@@ -26,7 +27,24 @@ impl ServerBuilder {
     /// Keeps applications apart: a worker that connects with another signature is refused. Empty unless set; at most 256 bytes. It is
     /// no secret.
     pub fn signature(mut self, signature: impl Into<String>) -> Self {
-        self.signature = signature.into();
+        self.config.signature = signature.into();
+        self
+    }
+
+    /// How soon a worker that is silent is found: both sides ask every `interval` whether the other is there, and a side that has heard
+    /// nothing, or got no answer, for `lost_after` gives the connection up. Then its jobs go to others. 5 s and 15 s unless set; at
+    /// least 20 ms, and twice the interval. A worker is never silent because its jobs are long, or its cores busy.
+    pub const fn heartbeat(mut self, interval: Duration, lost_after: Duration) -> Self {
+        self.config.heartbeat = interval;
+        self.config.lost_after = lost_after;
+        self
+    }
+
+    /// How long a worker whose connection was cut on its way keeps its jobs, to come back over another connection and hand in what it has
+    /// finished: 30 s unless set. Then they go to others; with zero, they do at once. A connection that the worker's own system closed, with
+    /// nobody between, is a worker that has ended: its jobs go to others at once in any case.
+    pub const fn grace(mut self, time: Duration) -> Self {
+        self.config.grace = time;
         self
     }
 
@@ -55,8 +73,9 @@ impl ServerBuilder {
             return Err(BindError::Open { address });
         }
         let local = listener.local_address().clone();
-        let machine = ServerMachine::new(ServerConfig { signature: self.signature, epoch: epoch() });
-        let shared = Shared::new(machine);
+        let mut config = ServerConfig { epoch: epoch(), ..self.config };
+        getrandom::fill(&mut config.secret).map_err(io::Error::from)?;
+        let shared = Shared::new(config);
         tokio::spawn(run_pump(Arc::clone(&shared)));
         tokio::spawn(run_accept(Arc::clone(&shared), listener));
         Ok(Server::new(Arc::new(Running(shared)), local))

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use distchan_proto::Direction;
 use distchan_proto::limits;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::channel::direct::Direct;
+use crate::channel::failed::Origin;
 use crate::channel::inbox::Inbox;
 use crate::channel::intake::Intake;
 use crate::channel::outgoing::{Bounds, Outgoing};
@@ -88,7 +90,58 @@ impl Settings {
     }
 }
 
+/// What becomes of jobs that are not completed at their first attempt, for the builders that have `settings`.
+macro_rules! policy_setters {
+    () => {
+        /// A job that had been begun on so many workers that were lost is given up as [dead](crate::Outcome::Dead): at least 1, and 3 unless set.
+        /// It is tried again at once until then. Those that a lost worker had not begun are never counted, and neither are jobs of workers
+        /// that leave politely.
+        pub fn crash_limit(mut self, workers: u32) -> Self {
+            self.settings.options.policy.crash_limit = workers.max(1);
+            self
+        }
+
+        /// How long an attempt may take, from when the worker begins. Longer ones are cancelled there, and the job is tried again, as often as
+        /// `retry_timeouts` says. Unless set, there is no limit: a job is never run again because it is long.
+        pub fn job_timeout(mut self, time: Duration) -> Self {
+            self.settings.options.policy.job_timeout = Some(time);
+            self
+        }
+
+        /// How often a job is tried again that took longer than `job_timeout`, before it is given up as [dead](crate::Outcome::Dead): 2 times
+        /// unless set.
+        pub fn retry_timeouts(mut self, times: u32) -> Self {
+            self.settings.options.policy.timeout_limit = times.saturating_add(1);
+            self
+        }
+
+        /// How long a job waits for its next attempt after its first failure or timeout, doubled with each further one, and the most that it
+        /// waits: 100 ms and 10 s unless set. The others go on meanwhile. After the loss of its worker a job waits for nothing.
+        pub fn retry_backoff(mut self, first: Duration, most: Duration) -> Self {
+            self.settings.options.policy.backoff = (first, most.max(first));
+            self
+        }
+    };
+}
+
 /// Settings of a channel of jobs: [`Server::channel`]. [`ChannelBuilder::open`] opens it.
+///
+/// What becomes of jobs that fail, take too long, or crash their workers is set here too:
+///
+/// ```no_run
+/// # fn example(server: &distchan::Server) -> Result<(), distchan::ChannelError> {
+/// use std::time::Duration;
+///
+/// let (jobs, results) = server
+///     .channel::<String, u64>("fetch")
+///     .retry_failures(2) // a handler that fails is asked twice more ...
+///     .retry_backoff(Duration::from_millis(200), Duration::from_secs(5)) // ... after 200 ms, and after 400 ms
+///     .job_timeout(Duration::from_secs(30)) // one that hangs is stopped ...
+///     .retry_timeouts(1) // ... and tried once more
+///     .crash_limit(2) // a job that takes two workers with it is not given to a third
+///     .open()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "a channel is there once it is opened"]
 pub struct ChannelBuilder<J, R, C = Postcard> {
@@ -104,6 +157,14 @@ impl<J, R> ChannelBuilder<J, R> {
 
 impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
     common_setters!(ChannelBuilder<J, R>);
+    policy_setters!();
+
+    /// How often a job is tried again whose handler failed (or panicked, or whose value or result cannot be coded), before it has
+    /// [failed](crate::Outcome::Failed): never, unless set.
+    pub fn retry_failures(mut self, times: u32) -> Self {
+        self.settings.options.policy.failure_limit = times.saturating_add(1);
+        self
+    }
 
     /// Results become visible in the order in which their jobs were sent. A slow job then holds up those behind it; jobs are given out
     /// at most 65 536 ahead of it.
@@ -131,7 +192,7 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
     /// A channel of this name is open, or the server is shut down.
     pub fn open(self) -> Result<(JobSender<J, R>, Receiver<R>), ChannelError>
     where
-        J: Serialize + DeserializeOwned,
+        J: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned,
     {
         let opened = self.settings.open::<J, R, C>(Direction::Jobs)?;
@@ -139,15 +200,17 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
         let outgoing = outgoing.expect("made for this direction");
         let port: Arc<dyn Port> = port;
         let sender = Sender::new(Arc::clone(&outgoing), C::encode::<J>, Purpose::Value, Arc::clone(&alive));
+        let origin = Origin::new(C::decode::<J>);
         let direct = Direct {
             outgoing,
             encode: C::encode::<J>,
             decode: C::decode::<R>,
             sinks,
+            origin: Arc::clone(&origin),
             port: Arc::clone(&port),
             _alive: Arc::clone(&alive),
         };
-        let intake = Intake::new(inbox, None, port, C::decode::<R>, alive);
+        let intake = Intake::new(inbox, None, port, C::decode::<R>, alive).of(origin);
         Ok((JobSender::new(sender, direct), Receiver::new(intake)))
     }
 }
@@ -168,6 +231,7 @@ impl<T> SenderBuilder<T> {
 
 impl<T, C: Codec> SenderBuilder<T, C> {
     common_setters!(SenderBuilder<T>);
+    policy_setters!();
 
     /// How many values may wait for a worker before [`Sender::send`] waits: 65 536 unless set, at least 1. Whatever their number, 16 MiB
     /// may wait.

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, tcp as tokio_tcp};
@@ -54,6 +55,27 @@ impl Stream {
         connected.map_err(|error| error::at("connect to", address, &error))
     }
 
+    /// What this end, of a worker, sees of the connection's two ends: `worker>server`. The server sees the same where nobody stands between
+    /// them: no proxy, no address translation. Empty where the carrier has no addresses and cannot be cut.
+    pub(crate) fn route_of_worker(&self) -> String {
+        match &self.0 {
+            Carrier::Tcp(stream) => tcp::route(stream.local_addr(), stream.peer_addr()),
+            #[cfg(unix)]
+            Carrier::Unix(_) => UNIX_ROUTE.to_owned(),
+            Carrier::Memory(_) => String::new(),
+        }
+    }
+
+    /// The same, seen by a server.
+    pub(crate) fn route_of_server(&self) -> String {
+        match &self.0 {
+            Carrier::Tcp(stream) => tcp::route(stream.peer_addr(), stream.local_addr()),
+            #[cfg(unix)]
+            Carrier::Unix(_) => UNIX_ROUTE.to_owned(),
+            Carrier::Memory(_) => String::new(),
+        }
+    }
+
     /// Splits the connection into its two directions, which share no lock. Dropping the [`WriteHalf`] tells the other
     /// side that nothing more comes; the connection is gone when both halves are.
     #[must_use]
@@ -86,6 +108,22 @@ impl Stream {
 
     pub(crate) fn from_memory(stream: MemoryStream) -> Self {
         Self(Carrier::Memory(stream))
+    }
+}
+
+/// What both ends see of a Unix socket: the other process is on this machine.
+#[cfg(unix)]
+const UNIX_ROUTE: &str = "unix";
+
+impl WriteHalf {
+    /// Lets the system, too, give the connection up when the other machine has been silent for so long, as far as it can.
+    pub(crate) fn give_up_after(&self, silence: Duration) -> io::Result<()> {
+        match &self.0 {
+            WriteCarrier::Tcp(half) => tcp::give_up_after(half.as_ref(), silence),
+            #[cfg(unix)]
+            WriteCarrier::Unix(_) => Ok(()),
+            WriteCarrier::Memory(_) => Ok(()),
+        }
     }
 }
 

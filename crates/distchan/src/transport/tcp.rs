@@ -4,7 +4,9 @@
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 /// The most addresses of one name that are tried. Names of services in use have up to eight; more would only let a
@@ -76,6 +78,26 @@ pub(crate) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Soc
 fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// The two ends of a connection, as one side sees them; empty where the system does not say.
+pub(crate) fn route(worker: io::Result<SocketAddr>, server: io::Result<SocketAddr>) -> String {
+    let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+    match (worker, server) {
+        (Ok(worker), Ok(server)) => format!("{}>{}", canonical(worker), canonical(server)),
+        _ => String::new(),
+    }
+}
+
+/// Has the system probe an idle connection, and give it up where what was sent is not acknowledged for so long. Both sides' heartbeats
+/// find the same; this also ends a write that nobody takes.
+pub(crate) fn give_up_after(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let probe = (silence / 3).max(Duration::from_secs(1));
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(probe).with_interval(probe))?;
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(silence))?;
+    Ok(())
 }
 
 /// Errors that accept(2) says belong to the connection and not to the listener.

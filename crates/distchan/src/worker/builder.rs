@@ -1,26 +1,37 @@
 //! A worker's settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use distchan_proto::error::Code;
-use distchan_proto::worker::{WorkerConfig, WorkerMachine};
+use distchan_proto::worker::WorkerConfig;
 
-use crate::driver::worker::{Connected, Shared, State, run_connection};
-use crate::transport::{IntoAddress, Stream};
+use crate::driver::worker::{Connected, Shared, State, spawn};
+use crate::transport::IntoAddress;
 use crate::worker::Worker;
 use crate::worker::error::ConnectError;
 
+/// How long a lost server is looked for.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
 /// The settings of a [`Worker`], until it connects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a worker works once it is connected"]
 pub struct WorkerBuilder {
     config: WorkerConfig,
+    patience: Duration,
+}
+
+impl Default for WorkerBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl WorkerBuilder {
     pub(crate) fn new() -> Self {
         let name = format!("pid {}", std::process::id());
-        Self { config: WorkerConfig { signature: String::new(), name } }
+        Self { config: WorkerConfig { signature: String::new(), name }, patience: PATIENCE }
     }
 
     /// Keeps applications apart: must be the server's. Empty unless set; at most 256 bytes. It is no secret.
@@ -35,6 +46,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long a server that was lost is looked for, before that is an error: 5 minutes unless set; zero for not at all. Attempts come at
+    /// random times, at first after 100 ms at most, later after up to 5 s. A server that says goodbye is not lost.
+    pub const fn reconnect(mut self, time: Duration) -> Self {
+        self.patience = time;
+        self
+    }
+
     /// Connects. See [`Worker::connect`].
     ///
     /// # Errors
@@ -44,10 +62,12 @@ impl WorkerBuilder {
     /// Dropping the future closes the connection.
     pub async fn connect(self, address: impl IntoAddress) -> Result<Worker, ConnectError> {
         let address = address.into_address()?;
-        let stream = Stream::connect(&address).await?;
-        let shared = Shared::new(|now| WorkerMachine::new(now, self.config));
+        let shared = Shared::new(self.config);
         let connected = Arc::new(Connected(Arc::clone(&shared)));
-        tokio::spawn(run_connection(Arc::clone(&shared), stream));
+        let transport = spawn(Arc::clone(&shared), address.clone(), self.patience)?;
+        if let Ok(result) = transport.await {
+            result?;
+        }
         let mut state = shared.state.subscribe();
         loop {
             match &*state.borrow_and_update() {
@@ -55,7 +75,7 @@ impl WorkerBuilder {
                 State::Closed { code, reason } => {
                     let (code, reason) = (*code, reason.to_string());
                     // Only what the server said is a refusal; a connection that broke may be better the next time.
-                    if code == Code::Other {
+                    if matches!(code, Code::Other | Code::Timeout) {
                         let reason = format!("{reason} (while connecting to {address})");
                         return Err(ConnectError::Lost { code, reason });
                     }
@@ -63,11 +83,8 @@ impl WorkerBuilder {
                 }
                 State::Connecting => {}
             }
-            tokio::select! {
-                // The sender lives as long as `shared`.
-                _ = state.changed() => {}
-                () = shared.keep_deadline() => {}
-            }
+            // The sender lives as long as `shared`.
+            let _ = state.changed().await;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The kinds of handler that a worker can serve a channel with. They appear in the type of [`Serve`](crate::Serve) and nowhere else.
 
 use std::fmt::Display;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::channel::intake::Stopper;
+use crate::channel::stopper::Stopper;
 use crate::channel::{Job, JobReceiver, RecvError, SendErrorKind, panics};
+use crate::worker::context::JobContext;
 
 /// A handler that is async.
 #[derive(Debug)]
@@ -120,14 +121,14 @@ where
         match next {
             Ok(Some(job)) => {
                 let (value, job) = job.into_parts();
-                // The handler is called inside the task, so that a panic before its first await is caught like any other.
-                let work = panics::catch(|| handler(value));
+                let context = JobContext::of(&job);
+                // A panic before the handler's first await is caught like any other.
+                let work = panics::catch(|| context.run(|| handler(value)));
                 running.spawn(async move {
-                    let outcome = match work {
-                        Ok(work) => panics::catch_async(work).await,
-                        Err(panic) => Err(panic),
-                    };
-                    answer(job, outcome).await;
+                    match work {
+                        Ok(work) => work_on(job, &context, work).await,
+                        Err(panic) => answer(job, Err(panic)).await,
+                    }
                 });
             }
             Ok(None) | Err(RecvError::Draining) => break Ok(()),
@@ -138,6 +139,18 @@ where
         while running.join_next().await.is_some() {}
     }
     end
+}
+
+/// Does a job until it is done, or nobody wants it any more: then the handler is dropped, and with it the job, which frees its place.
+async fn work_on<R>(job: Job<(), R>, context: &JobContext, work: impl Future<Output = Result<R, String>>) {
+    let mut work = pin!(work);
+    let in_context = poll_fn(|cx| context.run(|| work.as_mut().poll(cx)));
+    let outcome = tokio::select! {
+        biased; // so that a job that ends at once asks for no signal
+        outcome = panics::catch_async(in_context) => outcome,
+        () = job.cancelled() => return,
+    };
+    answer(job, outcome).await;
 }
 
 /// Each thread takes the next job under a lock, and works outside it: a job passes through no hands but its own.
@@ -192,7 +205,8 @@ fn work_through<J, R>(
         match next {
             Ok(Some(job)) => {
                 let (value, job) = job.into_parts();
-                let outcome = panics::catch(|| handler(value));
+                let context = JobContext::of(&job);
+                let outcome = panics::catch(|| context.run(|| handler(value)));
                 pollster::block_on(answer(job, outcome));
             }
             Ok(None) | Err(RecvError::Draining) => return Ok(()),
@@ -206,7 +220,9 @@ async fn answer<R>(job: Job<(), R>, outcome: Result<Result<R, String>, String>) 
     match outcome {
         Ok(Ok(result)) => match panics::catch_async(job.complete(result)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if matches!(error.kind(), SendErrorKind::Disconnected(_)) => {}
+            // The job is with another worker.
+            Ok(Err(error))
+                if matches!(error.kind(), SendErrorKind::Disconnected(_) | SendErrorKind::Reassigned) => {}
             Ok(Err(error)) => job.fail(error),
             // The result's `Serialize` panicked.
             Err(panic) => job.fail(panic),

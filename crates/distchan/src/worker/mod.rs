@@ -1,6 +1,7 @@
 //! What a user holds of a worker: connecting, opening channels, serving them, draining, closing. No wire, no codec's bytes.
 
 mod builder;
+mod context;
 mod error;
 pub mod handler;
 mod open;
@@ -14,6 +15,7 @@ use distchan_proto::error::Code;
 use crate::driver::worker::{Connected, Shared, State};
 use crate::transport::IntoAddress;
 pub use crate::worker::builder::WorkerBuilder;
+pub use crate::worker::context::JobContext;
 pub use crate::worker::error::{ConnectError, OpenError, ServeError};
 pub use crate::worker::open::{OpenJobs, OpenReceiver, OpenSender};
 pub use crate::worker::serve::Serve;

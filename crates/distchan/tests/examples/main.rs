@@ -13,7 +13,7 @@ fn every_example_is_run_here() {
         std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = files.filter_map(|file| Some(file.strip_suffix(".rs")?.to_owned())).collect();
     names.sort();
-    let run = ["adder", "calls", "capitalize", "kill", "one_way", "several_results", "transform"];
+    let run = ["adder", "calls", "capitalize", "kill", "one_way", "policies", "several_results", "transform"];
     assert_eq!(names, run);
     let readme = include_str!("../../../../README.md");
     for name in names {
@@ -100,6 +100,32 @@ fn kill_loses_nothing() {
 }
 
 #[test]
+fn policies_end_every_job_and_keep_workers_alive() {
+    let ended = Program::start("policies", &[]).ends_well();
+    let mut said: Vec<_> = ended.stdout.lines().map(without_attempts).collect();
+    let last = said.split_off(6);
+    said.sort_unstable();
+    let expected = [
+        "3 squared is 9",
+        "4 in the end",
+        "5 in the end",
+        "6 squared is 36",
+        "Impossible failed: it cannot be done",
+        "Poison is dead: its worker was lost while it worked on it",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(last, ["tried again, by hand: 1", "Impossible failed again", "2 of 4 workers are left"]);
+}
+
+/// How often a job was tried depends on whether it waited at a worker that the poison took.
+fn without_attempts(line: &str) -> String {
+    match (line.split_once(" after "), line.split_once(" attempts")) {
+        (Some((job, _)), Some((_, reason))) => format!("{job}{reason}"),
+        _ => line.to_owned(),
+    }
+}
+
+#[test]
 fn several_results_come_together_or_not_at_all() {
     let expected = "\
 60 is divisible by 2
@@ -160,6 +186,19 @@ mod interrupted {
         let mut server = Program::start("capitalize", &["server", "127.0.0.1:0", TEXT]);
         server.wait_for_stderr("listening at ");
         assert_eq!(server.interrupt().ends_well().stdout, "");
+    }
+
+    #[test]
+    fn a_worker_that_is_asked_to_stop_finishes_its_line_and_leaves_the_rest_to_others() {
+        let mut server = Program::start("capitalize", &["server", "127.0.0.1:0", TEXT]);
+        let listening = server.wait_for_stderr("listening at ");
+        let address = listening.trim_start_matches("listening at ").split(';').next().unwrap();
+        let first = Program::start("capitalize", &["worker", address]);
+        server.wait_for_stdout("ALICE");
+        let first = first.terminate().ends_well();
+        assert!(first.stderr.contains(" jobs"), "{}", first.stderr);
+        let _other = Program::start("capitalize", &["worker", address]);
+        assert_eq!(server.ends_well().stdout.lines().count() + 1, 721, "one line was waited for");
     }
 
     #[test]

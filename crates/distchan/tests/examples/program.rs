@@ -53,7 +53,18 @@ impl Program {
     /// Ctrl-C, for this process alone and not for its workers: the harder case.
     #[cfg(unix)]
     pub(crate) fn interrupt(self) -> Self {
-        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        self.signal("-INT")
+    }
+
+    /// What a service manager sends.
+    #[cfg(unix)]
+    pub(crate) fn terminate(self) -> Self {
+        self.signal("-TERM")
+    }
+
+    #[cfg(unix)]
+    fn signal(self, signal: &str) -> Self {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
         self
     }

@@ -34,9 +34,9 @@ fn a_job_that_does_not_decode_fails_with_the_reason_and_is_passed_over() {
         }
         assert_eq!(sorted(values), [12, 14]);
         assert_eq!(failed.len(), 1);
-        assert_eq!(failed[0].job, JobId(2));
+        assert_eq!(failed[0].job(), JobId(2));
         // The default codec does not keep what the type said of it.
-        assert!(failed[0].reason.starts_with("cannot decode `it::helpers::Lucky`"), "{}", failed[0]);
+        assert!(failed[0].reason().starts_with("cannot decode `it::helpers::Lucky`"), "{}", failed[0]);
     });
 }
 
@@ -48,7 +48,7 @@ fn a_job_that_does_not_decode_is_passed_over_by_handles_too() {
         let serving = worker(&server).await.serve("work", |Lucky(number)| async move { number });
         let serving = tokio::spawn(serving.codec(Json).concurrency(1).into_future());
         jobs.send(Lucky(13)).await.unwrap();
-        assert!(failure(results.recv().await).reason.contains("13 is unlucky"));
+        assert!(failure(results.recv().await).reason().contains("13 is unlucky"));
         jobs.send(Lucky(1)).await.unwrap();
         assert_eq!(results.recv().await.unwrap(), Some(1));
         drop(jobs);
@@ -173,7 +173,7 @@ fn a_result_that_does_not_encode_is_given_back_and_its_job_can_still_be_failed()
         assert_eq!(first.send(Shy::REFUSED).await.unwrap_err().into_inner(), Shy::REFUSED);
         let error = first.complete(Shy::REFUSED).await.unwrap_err();
         first.fail(error);
-        assert!(failure(results.recv().await).reason.starts_with("cannot encode `it::helpers::Shy`"));
+        assert!(failure(results.recv().await).reason().starts_with("cannot encode `it::helpers::Shy`"));
         let second = taken.next_job().await.unwrap().unwrap();
         second.complete(Shy::REFUSED).await.unwrap_err();
         second.complete(Shy::new(2)).await.unwrap();
@@ -196,7 +196,7 @@ fn a_handler_whose_result_does_not_encode_has_failed_its_job() {
         for job in [42, 1] {
             jobs.send(job).await.unwrap();
         }
-        assert!(failure(results.recv().await).reason.starts_with("cannot encode `it::helpers::Shy`"));
+        assert!(failure(results.recv().await).reason().starts_with("cannot encode `it::helpers::Shy`"));
         assert_eq!(results.recv().await.unwrap(), Some(Shy::new(1)));
     });
 }
@@ -212,7 +212,7 @@ fn a_handler_whose_result_panics_when_it_is_encoded_costs_no_worker() {
         for job in [666, 1] {
             jobs.send(job).await.unwrap();
         }
-        assert!(failure(results.recv().await).reason.contains("666 panics"));
+        assert!(failure(results.recv().await).reason().contains("666 panics"));
         assert_eq!(results.recv().await.unwrap(), Some(Shy::new(1)));
     });
 }

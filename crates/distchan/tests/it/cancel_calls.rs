@@ -1,8 +1,8 @@
 //! Calls, maps and serves that are dropped at their await points.
 
 use std::future::IntoFuture;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use distchan::ChannelStats;
 
 use crate::helpers::{at_most, breathe, collect, poll_once, run, server, sorted, until, worker};
 
@@ -29,13 +29,7 @@ fn calls_that_are_dropped_at_any_point_disturb_no_other() {
     run(async {
         let server = server().await;
         let (jobs, mut results) = server.channel::<u32, u32>("work").capacity(4).open().unwrap();
-        let done = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&done);
-        let serving = worker(&server).await.serve("work", move |job: u32| {
-            count.fetch_add(1, Ordering::SeqCst);
-            async move { job }
-        });
-        tokio::spawn(serving.into_future());
+        tokio::spawn(worker(&server).await.serve("work", |job: u32| async move { job }).into_future());
         for job in 0..300 {
             let polls = 1 + job as usize % 4;
             if let Some(answer) = at_most(polls, jobs.call(job)).await {
@@ -43,8 +37,10 @@ fn calls_that_are_dropped_at_any_point_disturb_no_other() {
             }
             assert_eq!(jobs.call(1000 + job).await.unwrap(), 1000 + job);
         }
-        let submitted = server.stats().channel("work").unwrap().submitted;
-        until(|| u64::from(done.load(Ordering::SeqCst)) == submitted).await;
+        let ended = |stats: &ChannelStats| stats.completed + stats.cancelled;
+        until(|| server.stats().channel("work").is_some_and(|stats| ended(stats) == stats.submitted)).await;
+        let stats = *server.stats().channel("work").unwrap();
+        assert!(stats.completed >= 300 && stats.submitted <= 600, "{stats:?}");
         drop(jobs);
         assert_eq!(results.recv().await.unwrap(), None, "dropped answers go to nobody");
     });
@@ -86,13 +82,14 @@ fn a_map_that_is_dropped_while_it_waits_for_room_gives_its_place_up() {
         for _ in 0..10 {
             assert!(poll_once(jobs.map(0..5).next()).is_none());
         }
-        // The first map has sent one job.
+        // The maps' jobs were cancelled with them.
         tokio::spawn(worker(&server).await.serve("work", |job: u32| async move { job }).into_future());
         jobs.send(7).await.unwrap();
         until(|| jobs.capacity() == 1).await;
         drop(jobs);
         assert_eq!(collect(&mut results).await, [7]);
-        assert_eq!(server.stats().channel("work").unwrap().submitted, 2);
+        let stats = *server.stats().channel("work").unwrap();
+        assert_eq!((stats.completed, stats.submitted), (1, 1 + stats.cancelled));
     });
 }
 

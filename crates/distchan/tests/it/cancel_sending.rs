@@ -159,7 +159,7 @@ fn a_complete_that_is_dropped_while_it_waits_can_be_followed_by_a_failure() {
         for _ in 0..completed {
             assert_eq!(results.recv().await.unwrap(), Some(bulky(0)));
         }
-        assert_eq!(crate::helpers::failure(results.recv().await).reason, "after all");
+        assert_eq!(crate::helpers::failure(results.recv().await).reason(), "after all");
     });
 }
 

@@ -249,7 +249,7 @@ fn on_ordered_channels_a_failed_job_keeps_its_place() {
         assert!(results.try_recv().is_err(), "the oldest has no outcome yet");
         held.pop().unwrap().complete(0).await.unwrap();
         assert_eq!(results.recv().await.unwrap(), Some(0));
-        assert_eq!(crate::helpers::failure(results.recv().await).reason, "the middle one");
+        assert_eq!(crate::helpers::failure(results.recv().await).reason(), "the middle one");
         assert_eq!(results.recv().await.unwrap(), Some(2));
         assert_eq!(results.recv().await.unwrap(), None);
     });

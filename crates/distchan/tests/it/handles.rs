@@ -1,7 +1,8 @@
 //! Jobs as handles: whoever holds one says how it ends.
 
 use distchan::{
-    Attempt, Job, JobId, JobReceiver, JobSender, Receiver, SendErrorKind, Sender, Server, TryRecvError,
+    Attempt, Job, JobId, JobReceiver, JobSender, Outcome, Receiver, SendErrorKind, Sender, Server,
+    TryRecvError,
 };
 
 use crate::helpers::{collect, failure, run, server, until, worker};
@@ -109,8 +110,9 @@ fn fail_reports_the_reason_and_the_receiver_goes_on() {
         work.job(3).await.complete(30).await.unwrap();
         assert_eq!(work.results.recv().await.unwrap(), Some(10));
         let failed = failure(work.results.recv().await);
-        assert_eq!((failed.job, failed.attempt), (JobId(2), Attempt(1)));
-        assert_eq!(failed.reason, "the disk is full");
+        assert_eq!((failed.job(), failed.outcome()), (JobId(2), Outcome::Failed));
+        assert_eq!(failed.attempts()[0].attempt, Attempt::FIRST);
+        assert_eq!(failed.reason(), "the disk is full");
         assert_eq!(failed.to_string(), "job 2 failed in attempt 1: the disk is full");
         assert_eq!(work.results.recv().await.unwrap(), Some(30));
         let stats = *work.server.stats().channel("work").unwrap();
@@ -126,7 +128,7 @@ fn fail_drops_the_results_so_far() {
         let job = work.job(1).await;
         job.send(10).await.unwrap();
         job.fail("after all");
-        assert_eq!(failure(work.results.recv().await).reason, "after all");
+        assert_eq!(failure(work.results.recv().await).reason(), "after all");
         assert!(work.finish().await.is_empty());
     });
 }
@@ -136,7 +138,8 @@ fn a_long_reason_is_cut_at_4_kib() {
     run(async {
         let mut work = Work::new().await;
         work.job(1).await.fail("ä".repeat(10_000));
-        let reason = failure(work.results.recv().await).reason;
+        let failed = failure(work.results.recv().await);
+        let reason = failed.reason();
         assert!((4000..=4096).contains(&reason.len()), "{}", reason.len());
         assert!(reason.chars().all(|c| c == 'ä'), "it is cut between characters");
     });

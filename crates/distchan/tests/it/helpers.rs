@@ -55,6 +55,23 @@ pub(crate) async fn worker(server: &Server) -> Worker {
     Worker::connect(server.local_addr()).await.unwrap()
 }
 
+/// A worker that takes a job of "work" as a handle, and dies without a word: its connection is closed, and nothing more comes of it.
+/// Returns the attempt that died. For `memory:` addresses, whose connections live in the worker's runtime.
+pub(crate) async fn die_of_a_job(address: &'static str) -> u32 {
+    let dying = tokio::task::spawn_blocking(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (_worker, _jobs, job) = runtime.block_on(async {
+            let worker = Worker::connect(address).await.unwrap();
+            let (mut jobs, _) = worker.channel::<u32, u32>("work").await.unwrap();
+            let job = jobs.next_job().await.unwrap().unwrap();
+            (worker, jobs, job)
+        });
+        drop(runtime);
+        job.attempt().0
+    });
+    dying.await.unwrap()
+}
+
 /// Waits for what no event tells: looks again and again.
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {

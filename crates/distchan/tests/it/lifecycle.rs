@@ -1,6 +1,7 @@
 //! From connect to the last drop: closing a worker, dropping things in odd orders.
 
 use std::future::IntoFuture;
+use std::time::Duration;
 
 use distchan::{Code, ConnectError, RecvError, SendErrorKind, Server, Worker};
 
@@ -215,7 +216,10 @@ fn a_runtime_that_ends_first_keeps_nobody_waiting() {
             let (jobs, mut results, mut taken) = runtime.block_on(async {
                 let server = server().await;
                 let (jobs, results) = server.channel::<u32, u32>("work").capacity(1).open().unwrap();
-                let (taken, _) = worker(&server).await.channel::<u32, u32>("work").await.unwrap();
+                // The worker's own tasks outlive its runtime: it would look for its server.
+                let worker = Worker::builder().reconnect(Duration::ZERO);
+                let worker = worker.connect(server.local_addr().clone()).await.unwrap();
+                let (taken, _) = worker.channel::<u32, u32>("work").await.unwrap();
                 (jobs, results, taken)
             });
             drop(runtime);

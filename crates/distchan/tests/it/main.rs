@@ -4,6 +4,7 @@
 
 mod helpers;
 
+mod announcing;
 mod backpressure;
 mod bad_values;
 mod calls;
@@ -11,17 +12,21 @@ mod cancel_calls;
 mod cancel_lifecycle;
 mod cancel_receiving;
 mod cancel_sending;
+mod cancelling;
 mod channels;
 mod closing;
 mod codecs;
 mod draining;
 mod errors;
+mod failures;
 mod go_suite;
 mod handles;
 mod in_hand;
+mod job_handles;
 mod lifecycle;
 mod looking;
 mod maps;
+mod policies;
 mod receiving;
 mod refusals;
 mod sending;

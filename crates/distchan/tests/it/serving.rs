@@ -120,7 +120,7 @@ fn an_error_of_try_serve_fails_its_job_with_its_text() {
         }
         drop(jobs);
         assert_eq!(results.recv().await.unwrap(), Some(1));
-        assert_eq!(failure(results.recv().await).reason, "3 is odd");
+        assert_eq!(failure(results.recv().await).reason(), "3 is odd");
         assert_eq!(collect(&mut results).await, [2]);
         serving.await.unwrap().unwrap();
     });
@@ -138,7 +138,7 @@ fn an_error_of_try_serve_blocking_fails_its_job_with_its_text() {
         }
         drop(jobs);
         assert_eq!(results.recv().await.unwrap(), Some(1));
-        assert_eq!(failure(results.recv().await).reason, "3 is odd");
+        assert_eq!(failure(results.recv().await).reason(), "3 is odd");
         assert_eq!(collect(&mut results).await, [2]);
         serving.await.unwrap().unwrap();
     });

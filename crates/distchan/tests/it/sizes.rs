@@ -49,7 +49,7 @@ fn a_handler_whose_result_is_too_large_has_failed_its_job() {
         for size in [500, 5] {
             jobs.send(size).await.unwrap();
         }
-        assert!(failure(results.recv().await).reason.contains("the channel's limit is 100"));
+        assert!(failure(results.recv().await).reason().contains("the channel's limit is 100"));
         assert_eq!(results.recv().await.unwrap(), Some(vec![0; 5]));
     });
 }
@@ -63,7 +63,7 @@ fn a_reason_may_be_longer_than_a_value() {
             worker(&server).await.channel::<u8, u8>("work").max_value(1).await.unwrap();
         jobs.send(1).await.unwrap();
         taken.next_job().await.unwrap().unwrap().fail("more than one byte");
-        assert_eq!(failure(results.recv().await).reason, "more than one byte");
+        assert_eq!(failure(results.recv().await).reason(), "more than one byte");
     });
 }
 

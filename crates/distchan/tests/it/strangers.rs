@@ -127,7 +127,7 @@ fn a_worker_that_meets_someone_silent_gives_up_after_ten_seconds() {
         let (_stream, _) = listener.accept().await.unwrap();
         let began = tokio::time::Instant::now();
         let error = connecting.await.unwrap().unwrap_err();
-        assert!(error.to_string().ends_with("the handshake was not finished within 10 s"), "{error}");
+        assert!(error.to_string().contains("the handshake was not finished within 10 s"), "{error}");
         assert_eq!(began.elapsed().as_secs(), 10);
     });
 }

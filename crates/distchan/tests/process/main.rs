@@ -1,10 +1,33 @@
-//! Real worker processes against one server: the end of the work reaches all of them, and a SIGKILL loses nothing.
+//! Real processes: the end of the work reaches all workers, and SIGKILL, SIGSTOP, spinning handlers, poison, a server's death and a bad
+//! network lose nothing.
 //!
 //! The workers are this same program, started again with an address in its environment.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+#![expect(clippy::print_stdout, reason = "figures, and what roles say")]
 
 mod children;
 mod close;
 #[cfg(unix)]
+#[path = "../faults/proxy/dice.rs"]
+mod dice;
+#[cfg(unix)]
+mod killed;
+#[cfg(target_os = "linux")]
+mod lossy;
+#[cfg(unix)]
+mod poison;
+#[cfg(unix)]
+mod program;
+#[cfg(unix)]
 mod python;
+#[cfg(unix)]
+mod restarted;
+#[cfg(unix)]
+mod role;
+#[cfg(unix)]
+mod stopped;
+#[cfg(unix)]
+mod tally;
+#[cfg(unix)]
+mod task;

@@ -1,31 +1,76 @@
 //! How a worker's jobs end, beside their results: what the plain loop has in hand is completed when the next is asked for, and whatever
 //! else is said about a job goes here too. None of this waits for room: there are no more such words than jobs in hand.
+//!
+//! What is said of a delivery of an earlier generation is dropped: the job is with another worker.
 
-use distchan_proto::batch::Kind;
+use std::sync::Arc;
+
+use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::ids::{Attempt, JobId};
 use distchan_proto::limits;
 
+use crate::channel::delivery::Delivery;
 use crate::channel::outgoing::{Label, Outgoing, State};
+use crate::channel::signal::Signal;
+
+/// How a job is taken in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// By the plain loop: the one before is completed by it.
+    Next,
+    /// By the plain loop, beside those that it has.
+    Beside,
+    /// By a handle, which says how the job ends.
+    Handle,
+}
 
 impl Outgoing {
-    /// The plain loop has asked for the next job: those in hand are completed, and `next` is in hand.
-    pub(crate) fn advance(&self, next: Option<(JobId, Attempt)>) {
+    /// The user takes a job in hand.
+    pub(crate) fn begin(&self, delivery: Delivery, taking: Taking) {
         let mut state = self.state.lock();
-        let had_some = state.complete_current();
-        state.current.extend(next);
+        // A reset may have come between the taking and this: whatever is said of it then is dropped.
+        let is_current = delivery.generation == state.generation;
+        let had_some = taking == Taking::Next && state.complete_current();
+        match taking {
+            Taking::Next | Taking::Beside if is_current => state.take_up(delivery),
+            Taking::Next | Taking::Beside => state.is_stale = true,
+            Taking::Handle if is_current => state.begun.insert(delivery),
+            Taking::Handle => {}
+        }
+        let starts_ticking = state.starts_ticking();
         self.unlock_and_wake(state, had_some);
+        if starts_ticking {
+            self.port.begun();
+        }
     }
 
-    /// One more job is in hand, beside those that are.
-    pub(crate) fn take_up(&self, job: (JobId, Attempt)) {
-        self.state.lock().current.push(job);
+    /// The plain loop has asked for the next job: those in hand are completed.
+    pub(crate) fn complete_current(&self) {
+        let mut state = self.state.lock();
+        let had_some = state.complete_current();
+        self.unlock_and_wake(state, had_some);
     }
 
     /// The plain loop is over: those in hand are given back.
     pub(crate) fn give_back_current(&self) {
         let mut state = self.state.lock();
-        for job in std::mem::take(&mut state.current) {
-            state.note(Label::answer(Kind::Returned, job));
+        state.is_stale = false;
+        for one in std::mem::take(&mut state.current) {
+            state.note(Label::answer(Kind::Returned, one.delivery));
+        }
+        self.unlock_and_wake(state, true);
+    }
+
+    /// Gives back jobs of `generation` that nobody has begun.
+    pub(crate) fn give_back<'a>(&self, generation: u32, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut state = self.state.lock();
+        if generation != state.generation {
+            return;
+        }
+        // An entry that is void was cancelled, and given back then.
+        for entry in entries.into_iter().filter(|entry| entry.kind == Kind::Value) {
+            let delivery = Delivery { job: entry.job, attempt: entry.attempt, generation };
+            state.note(Label::answer(Kind::Returned, delivery));
         }
         self.unlock_and_wake(state, true);
     }
@@ -33,23 +78,66 @@ impl Outgoing {
     /// Says how a job ended, where that has no value. Never waits: there are no more of these than jobs in hand.
     pub(crate) fn note(&self, label: Label) {
         let mut state = self.state.lock();
-        state.current.retain(|(job, _)| *job != label.job);
-        state.note(label);
-        self.unlock_and_wake(state, true);
+        if state.let_go(label.delivery) {
+            state.note(label);
+            self.unlock_and_wake(state, true);
+        }
     }
 
     /// Says that a job failed, and why.
-    pub(crate) fn note_failed(&self, job: (JobId, Attempt), reason: &str) {
+    pub(crate) fn note_failed(&self, delivery: Delivery, reason: &str) {
         let mut end = reason.len().min(limits::MAX_REASON);
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
         let mut state = self.state.lock();
-        state.current.retain(|current| *current != job);
-        // The limit on values does not hold for reasons, which have one of their own.
-        state.open.payload.extend_from_slice(&reason.as_bytes()[..end]);
-        state.record(Label::answer(Kind::Failed, job), end);
-        self.unlock_and_wake(state, true);
+        if state.let_go(delivery) {
+            // The limit on values does not hold for reasons, which have one of their own.
+            state.open.payload.extend_from_slice(&reason.as_bytes()[..end]);
+            state.record(Label::answer(Kind::Failed, delivery), end);
+            self.unlock_and_wake(state, true);
+        }
+    }
+
+    /// The server wants no answer to a delivery that is in hand any more. Whoever has it is told, and still says how it ends.
+    pub(crate) fn cancel(&self, job: JobId, attempt: Attempt) {
+        self.state.lock().begun.cancel((job, attempt));
+    }
+
+    /// What fires when there is no use in working on a handle's delivery any more.
+    pub(crate) fn signal(&self, delivery: Delivery) -> Arc<Signal> {
+        let mut state = self.state.lock();
+        if delivery.generation == state.generation {
+            return state.begun.signal(delivery.key());
+        }
+        drop(state);
+        let signal = Signal::new();
+        signal.fire();
+        signal
+    }
+
+    /// Whether there is no use in working on a handle's delivery any more.
+    pub(crate) fn is_pointless(&self, delivery: Delivery) -> bool {
+        let mut state = self.state.lock();
+        delivery.generation != state.generation || state.begun.is_pointless(delivery.key())
+    }
+
+    /// The session was lost for good, and with it everything that this worker had in hand: answers that wait here are dropped, and those
+    /// to come of what came before are, too. Values that stand for themselves stay.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state.lock();
+        state.generation = state.generation.wrapping_add(1);
+        state.is_stale |= !state.current.is_empty();
+        state.current.clear();
+        state.begun.reset();
+        state.stop_waiting();
+        state.drop_answers();
+        state.offer_room();
+    }
+
+    /// How often this was reset.
+    pub(crate) fn generation(&self) -> u32 {
+        self.state.lock().generation
     }
 }
 
@@ -58,33 +146,56 @@ impl State {
         self.record(label, 0);
     }
 
+    /// A delivery is in nobody's hand any more; false where it was not this worker's any more.
+    pub(super) fn let_go(&mut self, delivery: Delivery) -> bool {
+        if delivery.generation != self.generation {
+            return false;
+        }
+        self.current.retain(|one| one.delivery != delivery);
+        self.begun.remove(delivery.key());
+        true
+    }
+
     fn complete_current(&mut self) -> bool {
+        self.is_stale = false;
         if let [one] = self.current.as_slice() {
-            let one = *one;
+            let delivery = one.delivery;
             self.current.clear();
-            self.complete(one);
+            self.complete(delivery);
             return true;
         }
         let several = std::mem::take(&mut self.current);
-        several.iter().for_each(|job| self.complete(*job));
+        several.iter().for_each(|one| self.complete(one.delivery));
         !several.is_empty()
     }
 
     /// Completes a job: its last result says so, if that is still here, or a run of completed jobs grows by one.
-    fn complete(&mut self, job: (JobId, Attempt)) {
+    fn complete(&mut self, delivery: Delivery) {
         if let Some(last) = self.open.last_mut()
-            && last.attempt == job.1
+            && last.attempt == delivery.attempt
         {
-            if last.kind == Kind::Result && last.job == job.0 {
+            if last.kind == Kind::Result && last.job == delivery.job {
                 last.kind = Kind::Last;
                 return;
             }
-            let is_next = last.job.0.checked_add(u64::from(last.extra) + 1) == Some(job.0.0);
+            let is_next = last.job.0.checked_add(u64::from(last.extra) + 1) == Some(delivery.job.0);
             if last.kind == Kind::Done && is_next && u64::from(last.extra) + 1 < limits::MAX_RUN {
                 last.extra += 1;
                 return;
             }
         }
-        self.note(Label::answer(Kind::Done, job));
+        self.note(Label::answer(Kind::Done, delivery));
+    }
+
+    /// Drops what waits here and speaks of a job.
+    fn drop_answers(&mut self) {
+        let is_answer = |entries: &[Entry]| entries.first().is_some_and(|entry| entry.kind != Kind::Value);
+        self.sealed.retain(|batch| !is_answer(&batch.entries));
+        if self.open.last_mut().is_some_and(|last| last.kind != Kind::Value) {
+            drop(self.open.take());
+        }
+        self.values = self.sealed.iter().map(|batch| batch.entries.len()).sum::<usize>() + self.open.len();
+        let sealed: usize = self.sealed.iter().map(|batch| batch.payload.len()).sum();
+        self.bytes = sealed + self.open.payload.len();
     }
 }

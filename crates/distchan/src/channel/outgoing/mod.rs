@@ -1,7 +1,11 @@
 //! Values on their way out, encoded, until the driver fetches them: the batch that a channel's senders fill together.
 //! A lock that is held for one encoding is all that a send costs; nobody hops through another task.
 
+mod announce;
+mod begun;
+mod hurry;
 mod in_hand;
+mod label;
 mod room;
 
 use std::collections::VecDeque;
@@ -9,12 +13,17 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
-use distchan_proto::ids::{Attempt, JobId};
+use distchan_proto::ids::JobId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::channel::error::SendErrorKind;
-pub(crate) use crate::channel::outgoing::room::Reservation;
+use crate::channel::outgoing::announce::{Announcing, Current};
+use crate::channel::outgoing::begun::Begun;
+use crate::channel::outgoing::hurry::{Hurry, Lent};
+pub(crate) use crate::channel::outgoing::in_hand::Taking;
+pub(crate) use crate::channel::outgoing::label::Label;
+pub(crate) use crate::channel::outgoing::room::{PushError, Reservation, Room};
 use crate::channel::port::{Encode, Port};
 use crate::channel::waiters::Waiters;
 
@@ -50,44 +59,19 @@ struct State {
     waiters: Waiters,
     /// Maps that want to try again when there is room and nobody waits for it.
     observers: Vec<Waker>,
+    /// The number of the next value: the machine counts the jobs that are submitted in the same way.
     next_job: u64,
+    /// On a server: what cannot wait for a worker to have room.
+    hurry: Hurry,
     /// On a worker: the jobs that the plain loop has in hand.
-    current: Vec<(JobId, Attempt)>,
-}
-
-/// What is pushed, besides its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Label {
-    pub(crate) kind: Kind,
-    pub(crate) job: JobId,
-    pub(crate) attempt: Attempt,
-    pub(crate) extra: u32,
-}
-
-impl Label {
-    /// A value that needs no more than its place in the order.
-    pub(crate) const VALUE: Self =
-        Self { kind: Kind::Value, job: JobId(0), attempt: Attempt::FIRST, extra: 0 };
-
-    pub(crate) const fn answer(kind: Kind, (job, attempt): (JobId, Attempt)) -> Self {
-        Self { kind, job, attempt, extra: 0 }
-    }
-}
-
-/// Where the room for a value comes from.
-#[derive(Debug)]
-pub(crate) enum Room<'a> {
-    /// There must be some, and nobody waiting for it.
-    Free,
-    /// It is held already; given back where nothing is pushed after all.
-    Reserved(Reservation<'a>),
-}
-
-/// Why nothing was pushed.
-#[derive(Debug)]
-pub(crate) enum PushError {
-    Full,
-    Failed(SendErrorKind),
+    current: Vec<Current>,
+    /// What the plain loop has in hand is with another worker by now: what it says of it is dropped.
+    is_stale: bool,
+    /// On a worker: the jobs that handles have in hand.
+    begun: Begun,
+    announcing: Announcing,
+    /// How often everything in hand was lost with its session.
+    generation: u32,
 }
 
 impl Outgoing {
@@ -105,13 +89,18 @@ impl Outgoing {
             waiters: Waiters::default(),
             observers: Vec::new(),
             next_job: 1,
+            hurry: Hurry::default(),
             current: Vec::new(),
+            is_stale: false,
+            begun: Begun::default(),
+            announcing: Announcing::default(),
+            generation: 0,
         };
         Arc::new(Self { state: Mutex::new(state), port, ended: Notify::new() })
     }
 
     /// Encodes a value into the batch; returns its number in the order of pushing, from 1.
-    pub(crate) fn push<T>(
+    pub(crate) fn push<T: ?Sized>(
         &self,
         value: &T,
         encode: Encode<T>,
@@ -121,7 +110,7 @@ impl Outgoing {
         self.push_labelled(value, encode, room, |_| Ok(label))
     }
 
-    /// Encodes a result of the job that the plain loop has in hand.
+    /// Encodes a result of the job that the plain loop has in hand. Where that is with another worker by now, it goes nowhere.
     pub(crate) fn push_result<T>(
         &self,
         value: &T,
@@ -129,13 +118,17 @@ impl Outgoing {
         room: Room<'_>,
     ) -> Result<(), PushError> {
         let label = |state: &State| match state.current.as_slice() {
-            [one] => Ok(Label::answer(Kind::Result, *one)),
+            [one] => Ok(Label::answer(Kind::Result, one.delivery)),
+            [] if state.is_stale => Err(SendErrorKind::Reassigned),
             _ => Err(SendErrorKind::NoJob),
         };
-        self.push_labelled(value, encode, room, label).map(|_| ())
+        match self.push_labelled(value, encode, room, label) {
+            Ok(_) | Err(PushError::Failed(SendErrorKind::Reassigned)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
-    fn push_labelled<T>(
+    fn push_labelled<T: ?Sized>(
         &self,
         value: &T,
         encode: Encode<T>,
@@ -150,6 +143,9 @@ impl Outgoing {
             return Err(PushError::Full);
         }
         let label = label(&state).map_err(PushError::Failed)?;
+        if label.kind != Kind::Value && label.delivery.generation != state.generation {
+            return Err(PushError::Failed(SendErrorKind::Reassigned));
+        }
         let limit = state.bounds.max_value;
         state
             .append(label, limit, |payload| encode(value, payload).map_err(SendErrorKind::Encode))
@@ -158,31 +154,41 @@ impl Outgoing {
             reservation.is_used = true;
             state.reserved -= 1;
         }
-        let number = JobId(state.next_job);
-        state.next_job += 1;
+        let number = JobId(state.next_job - 1);
+        if let Some(within) = label.within {
+            state.hurry.expect(number, within);
+        }
+        if label.kind == Kind::Last {
+            state.let_go(label.delivery);
+        }
         self.unlock_and_wake(state, label.kind != Kind::Result);
         Ok(number)
     }
 
     /// What the driver fetches: the oldest batch, or nothing. Where nothing is here, the driver is woken for the next value if it
-    /// `wants` one.
+    /// `wants` one. What cannot wait is returned also where it does not.
     pub(crate) fn fetch(&self, wants: bool) -> Option<Batch> {
         let mut state = self.state.lock();
-        if !wants {
+        if wants {
+            state.hurry.lent = Lent::default();
+        } else if !state.hurry.is_due {
             state.is_wanted = false;
             return None;
         }
-        let batch = match state.sealed.pop_front() {
+        let mut batch = match state.sealed.pop_front() {
             Some(batch) => batch,
             None if !state.open.is_empty() => state.open.take(),
             None => {
-                state.is_wanted = true;
+                state.hurry.is_due = false;
+                state.is_wanted = wants;
                 return None;
             }
         };
         state.is_wanted = false;
+        let first = state.first_unfetched();
         state.values -= batch.entries.len();
         state.bytes -= batch.payload.len();
+        state.hurry.fetched(first, &mut batch, wants);
         state.offer_room();
         Some(batch)
     }
@@ -199,6 +205,7 @@ impl Outgoing {
         if state.end.is_none() {
             state.end = Some(kind);
         }
+        state.stop_waiting();
         state.waiters.wake_all();
         state.observers.drain(..).for_each(Waker::wake);
         drop(state);
@@ -231,7 +238,7 @@ impl Outgoing {
     /// Values that can be sent at once.
     pub(crate) fn room(&self) -> usize {
         let state = self.state.lock();
-        if state.has_room() { state.bounds.values - state.values - state.reserved } else { 0 }
+        if state.has_room() { state.bounds.values - state.taken_values() } else { 0 }
     }
 
     pub(crate) fn add_sender(&self) {
@@ -252,7 +259,8 @@ impl Outgoing {
 
     /// Wakes the driver where it waits for this and the value is worth it: a result of a job that goes on can wait for the job's end.
     fn unlock_and_wake(&self, mut state: parking_lot::MutexGuard<'_, State>, is_urgent: bool) {
-        let wake = state.is_wanted && (is_urgent || !state.sealed.is_empty());
+        let is_wanted = state.is_wanted && (is_urgent || !state.sealed.is_empty());
+        let wake = is_wanted || state.hurry.is_due;
         state.is_wanted &= !wake;
         drop(state);
         if wake {
@@ -281,8 +289,9 @@ impl State {
 
     /// Ends the entry whose `size` bytes were just appended.
     fn record(&mut self, label: Label, size: usize) {
-        self.open.push(label.kind, label.job, label.attempt, label.extra);
+        self.open.push(label.kind, label.delivery.job, label.delivery.attempt, label.extra);
         self.values += 1;
+        self.next_job += 1;
         self.bytes += size;
         if self.open.is_full() {
             let batch = self.open.take();

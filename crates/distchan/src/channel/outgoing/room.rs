@@ -4,8 +4,24 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use crate::channel::error::SendErrorKind;
-use crate::channel::outgoing::{Outgoing, PushError, State};
+use crate::channel::outgoing::{Outgoing, State};
 use crate::channel::waiters::Ticket;
+
+/// Where the room for a value comes from.
+#[derive(Debug)]
+pub(crate) enum Room<'a> {
+    /// There must be some, and nobody waiting for it.
+    Free,
+    /// It is held already; given back where nothing is pushed after all.
+    Reserved(Reservation<'a>),
+}
+
+/// Why nothing was pushed.
+#[derive(Debug)]
+pub(crate) enum PushError {
+    Full,
+    Failed(SendErrorKind),
+}
 
 /// Room for one value, held until it is used or dropped.
 #[derive(Debug)]
@@ -59,7 +75,7 @@ impl Outgoing {
 
 impl State {
     pub(super) fn has_room(&self) -> bool {
-        self.values + self.reserved < self.bounds.values && self.bytes < self.bounds.bytes
+        self.taken_values() < self.bounds.values && self.bytes + self.hurry.lent.bytes < self.bounds.bytes
     }
 
     /// Whether a value can be pushed by whoever has not waited.

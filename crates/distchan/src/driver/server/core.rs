@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use distchan_proto::ChannelStats;
 use distchan_proto::batch::Batch;
-use distchan_proto::ids::{ChannelId, ConnectionId, SessionId, SinkId};
+use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SessionId, SinkId};
 use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachine, WorkerSnapshot};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
@@ -15,7 +15,7 @@ use crate::channel::outgoing::Outgoing;
 use crate::channel::sinks::Sinks;
 use crate::channel::{RecvError, SendErrorKind};
 use crate::driver::clock::LINGER;
-use crate::driver::pump::{Next, Wake};
+use crate::driver::pump::{Ended, Next, Wake};
 use crate::driver::server::Shared;
 
 /// How many refusals are kept for whoever asks.
@@ -99,19 +99,20 @@ impl Core {
         now: Time,
         wake: Arc<Wake>,
         peer: String,
+        route: &str,
     ) -> Option<ConnectionId> {
         if self.is_shut {
             return None;
         }
-        let id = self.machine.accept(now);
+        let id = self.machine.accept(now, route);
         let line = Line { wake, peer, telling: Vec::new(), writing: Vec::new() };
         self.connections.insert(id, line);
         Some(id)
     }
 
-    /// The peer is gone: what its worker had goes to others now. Its writer sees that the connection is over, and ends.
-    pub(super) fn lose_connection(&mut self, id: ConnectionId, reason: &str) {
-        self.machine.handle_closed(id, reason);
+    /// The peer is gone. Its writer sees that the connection is over, and ends.
+    pub(super) fn lose_connection(&mut self, now: Time, id: ConnectionId, ended: &Ended) {
+        self.machine.handle_closed(now, id, ended.loss, &ended.reason);
         if let Some(line) = self.connections.get(&id) {
             line.wake.closing.notify_one();
             line.wake.output.notify_one();
@@ -136,6 +137,24 @@ impl Core {
                 ends.untold = Some(BTreeSet::new());
                 ends.finish_if_told();
             }
+        }
+    }
+
+    /// Nobody wants a job's results any more. The machine is given it first, where it still waits here.
+    pub(super) fn cancel(&mut self, now: Time, channel: ChannelId, job: JobId) {
+        if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
+            jobs.hurry(job);
+            self.feed(now);
+            self.machine.cancel(now, channel, job);
+        }
+    }
+
+    /// Nobody wants the results of a sink's jobs any more.
+    pub(super) fn cancel_sink(&mut self, now: Time, channel: ChannelId, sink: SinkId) {
+        if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
+            jobs.hurry_all();
+            self.feed(now);
+            self.machine.cancel_sink(now, channel, sink);
         }
     }
 
@@ -185,8 +204,10 @@ impl Core {
 
     /// The workers, with where they connect from.
     pub(crate) fn workers(&self) -> Vec<WorkerInfo> {
+        let line = |worker: &WorkerSnapshot| self.connections.get(&worker.connection?);
         let known = |worker: WorkerSnapshot| WorkerInfo {
-            peer: self.connections.get(&worker.connection).map_or_else(String::new, |line| line.peer.clone()),
+            peer: line(&worker).map_or_else(String::new, |line| line.peer.clone()),
+            is_connected: worker.connection.is_some(),
             session: worker.session,
             name: worker.name,
             channels: worker.channels,
@@ -202,7 +223,7 @@ impl Core {
             while let Some(event) = self.machine.poll_event() {
                 self.carry_out(event, shared);
             }
-            if !self.feed() {
+            if !self.feed(shared.now()) {
                 break;
             }
         }
@@ -217,7 +238,7 @@ impl Core {
     }
 
     /// Hands jobs to channels whose workers wait for some; true where a channel's end may have brought events.
-    fn feed(&mut self) -> bool {
+    fn feed(&mut self, now: Time) -> bool {
         let mut has_closed = false;
         for (index, ends) in self.ends.iter_mut().enumerate() {
             let Some(jobs) = ends.jobs.as_ref().filter(|_| !ends.is_closed) else {
@@ -225,7 +246,11 @@ impl Core {
             };
             let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
             while let Some(batch) = jobs.fetch(self.machine.is_hungry(id)) {
-                self.machine.submit(id, &batch);
+                self.machine.submit(now, id, &batch);
+            }
+            if jobs.has_lent() {
+                let stats = self.machine.stats(id);
+                jobs.limit_lent(stats.queued, stats.kept_bytes);
             }
             if jobs.is_spent() {
                 ends.is_closed = true;
@@ -248,14 +273,18 @@ impl Core {
                 self.joined.insert(session);
                 shared.counts.send_modify(|counts| counts.workers = self.joined.len());
             }
+            ServerEvent::WorkerAway { session, reason } => {
+                tracing::info!(%session, reason, "worker away; it keeps its jobs, and may come back");
+            }
+            ServerEvent::WorkerBack { session, .. } => tracing::info!(%session, "worker back"),
             ServerEvent::WorkerGone { session, reason } => {
                 tracing::debug!(%session, reason, "worker gone");
                 self.joined.remove(&session);
                 shared.counts.send_modify(|counts| counts.workers = self.joined.len());
             }
             ServerEvent::Refused { connection, channel, code: _, reason } => {
-                let peer =
-                    self.connections.get(&connection).map_or_else(String::new, |line| line.peer.clone());
+                let line = connection.and_then(|connection| self.connections.get(&connection));
+                let peer = line.map_or_else(String::new, |line| line.peer.clone());
                 tracing::warn!(peer, channel, reason, "refused");
                 if self.refusals.len() == KEPT_REFUSALS {
                     self.refusals.pop_front();
@@ -308,20 +337,17 @@ impl Core {
     }
 
     /// What a connection's writer does next. Whatever it was given before has been written.
-    pub(super) fn fill(&mut self, id: ConnectionId, now: Time, out: &mut Vec<u8>) -> Next {
+    pub(super) fn next(&mut self, id: ConnectionId, now: Time) -> Next {
         let Some(line) = self.connections.get_mut(&id) else {
             return Next::Close;
         };
         let told = std::mem::take(&mut line.writing);
         line.writing = std::mem::take(&mut line.telling);
         self.told(id, &told);
-        self.machine.poll_transmit(now, id, out);
-        if !out.is_empty() {
-            Next::Write
-        } else if self.machine.is_closing(id) {
-            Next::Close
-        } else {
-            Next::Sleep
+        match self.machine.poll_transmit(now, id) {
+            Some(bytes) => Next::Write(bytes),
+            None if self.machine.is_closing(id) => Next::Close,
+            None => Next::Sleep,
         }
     }
 
@@ -336,8 +362,8 @@ impl Core {
         }
     }
 
-    pub(super) fn remove_connection(&mut self, id: ConnectionId, reason: &str) {
-        self.machine.handle_closed(id, reason);
+    pub(super) fn remove_connection(&mut self, now: Time, id: ConnectionId, ended: &Ended) {
+        self.machine.handle_closed(now, id, ended.loss, &ended.reason);
         if let Some(line) = self.connections.remove(&id) {
             self.told(id, &line.writing);
             self.told(id, &line.telling);
@@ -362,6 +388,8 @@ pub struct WorkerInfo {
     pub name: String,
     /// Where it connects from, as far as the transport knows.
     pub peer: String,
+    /// Whether it has a connection now. A worker whose connection broke keeps its jobs for a while, and may come back.
+    pub is_connected: bool,
     /// How many channels it has open.
     pub channels: usize,
     /// Jobs it is working on, or that are on their way to it.

@@ -5,9 +5,10 @@ mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
-use distchan_proto::ids::ChannelId;
-use distchan_proto::server::ServerMachine;
+use distchan_proto::ids::{ChannelId, JobId, SinkId};
+use distchan_proto::server::{ServerConfig, ServerMachine};
 use distchan_proto::time::Time;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     /// Wakes the pump: jobs wait, a channel has ended, or an earlier timer was set.
     pump: Notify,
     clock: Clock,
+    /// After such a silence the system, too, gives a connection up.
+    lost_after: Duration,
     pub(crate) counts: watch::Sender<Counts>,
     pub(crate) refused: Notify,
 }
@@ -51,12 +54,14 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(machine: ServerMachine) -> Arc<Self> {
-        let core = Core::new(machine);
+    pub(crate) fn new(config: ServerConfig) -> Arc<Self> {
+        let lost_after = config.lost_after;
+        let core = Core::new(ServerMachine::new(config));
         Arc::new(Self {
             core: Mutex::new(core),
             pump: Notify::new(),
             clock: Clock::new(),
+            lost_after,
             counts: watch::Sender::new(Counts::default()),
             refused: Notify::new(),
         })
@@ -124,6 +129,26 @@ impl Port for ServerPort {
         if let Some(channel) = self.channel() {
             self.shared.with(|core, _| core.machine.close_receiver(channel));
         }
+    }
+
+    fn begun(&self) {
+        unreachable!("a server takes no jobs in hand");
+    }
+
+    fn cancel(&self, job: JobId) {
+        if let Some(channel) = self.channel() {
+            self.shared.with(|core, now| core.cancel(now, channel, job));
+        }
+    }
+
+    fn cancel_sink(&self, sink: SinkId) {
+        if let Some(channel) = self.channel() {
+            self.shared.with(|core, now| core.cancel_sink(now, channel, sink));
+        }
+    }
+
+    fn wall_clock(&self, time: Time) -> SystemTime {
+        self.shared.clock.wall_clock(time)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use distchan_proto::ids::ConnectionId;
 
 use crate::driver::clock::LINGER;
-use crate::driver::pump::{self, Wake};
+use crate::driver::pump::{self, Ended, Wake};
 use crate::driver::server::Shared;
 use crate::transport::{Listener, ReadHalf, Stream};
 
@@ -69,20 +69,20 @@ async fn accept_all(shared: &Arc<Shared>, mut listener: Listener) {
 struct Place {
     shared: Arc<Shared>,
     id: Option<ConnectionId>,
-    reason: String,
+    ended: Ended,
 }
 
 impl Place {
     fn take(shared: &Arc<Shared>) -> Self {
         shared.counts.send_modify(|counts| counts.connections += 1);
-        Self { shared: Arc::clone(shared), id: None, reason: "its task was ended".to_owned() }
+        Self { shared: Arc::clone(shared), id: None, ended: Ended::fault("its task was ended") }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.shared.with(|core, _| core.remove_connection(id, &self.reason));
+            self.shared.with(|core, now| core.remove_connection(now, id, &self.ended));
         }
         self.shared.counts.send_modify(|counts| counts.connections -= 1);
     }
@@ -91,47 +91,52 @@ impl Drop for Place {
 /// One connection, from accept to close.
 async fn run_connection(mut place: Place, stream: Stream, peer: String) {
     let shared = Arc::clone(&place.shared);
+    let route = stream.route_of_server();
     let (reader, writer) = stream.into_split();
+    if let Err(error) = writer.give_up_after(shared.lost_after) {
+        tracing::debug!(peer, %error, "the system does not watch this connection");
+    }
     let wake = Arc::new(Wake::default());
-    let Some(id) = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), peer)) else {
+    let added = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), peer, &route));
+    let Some(id) = added else {
         return;
     };
     place.id = Some(id);
     let mut reading = tokio::spawn(run_reader(Arc::clone(&shared), reader, id));
-    let written = pump::write(writer, &wake, |out| {
+    let written = pump::write(writer, &wake, |_| {
         let mut core = shared.core.lock();
-        let next = core.fill(id, shared.clock.now(), out);
+        let next = core.next(id, shared.clock.now());
         core.drain(&shared);
         next
     });
-    place.reason = match written.await {
+    place.ended = match written.await {
         // The peer may still be reading our last words: closing now, with its bytes unread, would take them back.
         Ok(()) => {
             // Whether it closed in time or not, this side is done with it.
             let _ = tokio::time::timeout(LINGER, &mut reading).await;
-            "the connection was closed".to_owned()
+            Ended::closed()
         }
-        Err(error) => format!("the connection broke: {error}"),
+        Err(error) => Ended::by(&error),
     };
     reading.abort();
 }
 
 async fn run_reader(shared: Arc<Shared>, socket: ReadHalf, id: ConnectionId) {
-    let mut lost = Lost { shared, id, reason: "its bytes could not be handled".to_owned() };
+    let mut lost = Lost { shared, id, ended: Ended::fault("its bytes could not be handled") };
     let shared = Arc::clone(&lost.shared);
     let take = |input: &mut BytesMut| shared.with(|core, now| core.machine.handle_input(now, id, input));
-    lost.reason = pump::read(socket, take).await;
+    lost.ended = pump::read(socket, take).await;
 }
 
 /// Says that nothing more comes from a peer, however its reader ends.
 struct Lost {
     shared: Arc<Shared>,
     id: ConnectionId,
-    reason: String,
+    ended: Ended,
 }
 
 impl Drop for Lost {
     fn drop(&mut self) {
-        self.shared.with(|core, _| core.lose_connection(self.id, &self.reason));
+        self.shared.with(|core, now| core.lose_connection(now, self.id, &self.ended));
     }
 }

@@ -1,0 +1,157 @@
+//! Workers that come, rest and go, and what becomes of what they had.
+
+use crate::dispatch::endings::Next;
+use crate::dispatch::lease::{Identity, Lease, MemberId};
+use crate::dispatch::lot::{Lots, Place};
+use crate::dispatch::window::Window;
+use crate::dispatch::{Capacity, Dispatch};
+use crate::failure::{AttemptEnd, Ending};
+use crate::ids::{JobId, SessionId};
+use crate::limits;
+use crate::time::Time;
+
+/// How a worker's part in a channel ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It left, or was told to: nothing is counted against its jobs.
+    Left,
+    /// It was lost: a job may have brought it down.
+    Lost,
+}
+
+impl Dispatch {
+    /// A worker takes part from now on.
+    pub(crate) fn join(
+        &mut self,
+        now: Time,
+        capacity: &Capacity,
+        session: SessionId,
+        name: &str,
+    ) -> MemberId {
+        let largest = capacity.max_jobs.clamp(1, limits::MAX_JOBS_IN_HAND);
+        let window = match capacity.fixed {
+            Some(size) => Window::fixed(now, size.clamp(1, largest)),
+            None => Window::adaptive(now, capacity.concurrency, largest),
+        };
+        let identity = Identity { session, name: name.into() };
+        let mut lease = Lease::new(identity, window, capacity.max_bytes.clamp(1, limits::MAX_BYTES_IN_HAND));
+        lease.in_ring = true;
+        let member = self.free.pop().unwrap_or_else(|| {
+            self.leases.push(None);
+            MemberId(u32::try_from(self.leases.len() - 1).expect("fewer workers than file descriptors"))
+        });
+        if let Some(place) = self.leases.get_mut(member.0 as usize) {
+            *place = Some(lease);
+        }
+        self.ring.join(member);
+        self.stats.workers += 1;
+        member
+    }
+
+    /// A worker takes part no longer: what it had goes back to the backlog, at once, before every fresh job; where it was lost and a
+    /// job was to blame too often, that job is dead.
+    pub(crate) fn leave(&mut self, now: Time, member: MemberId, departure: Departure) {
+        let Some(mut lease) = self.leases.get_mut(member.0 as usize).and_then(Option::take) else {
+            return;
+        };
+        self.free.push(member);
+        self.ring.leave(member);
+        self.stats.workers -= 1;
+        let placed = lease.give_up_placed(is_placed_with(&mut self.lots, member));
+        self.give_back(placed);
+        // Whoever had begun something was brought down by that, if by a job at all: the others only stood by.
+        let is_explained = departure == Departure::Lost
+            && (lease.is_busy_with_revoked()
+                || lease.handed().iter().any(|job| self.is_started_with(*job, member)));
+        for job in lease.handed() {
+            if self.lots.slot_mut(*job).is_some_and(|slot| slot.is_handed_to(member)) {
+                let next = match departure {
+                    Departure::Left => {
+                        self.end_attempt(now, *job, &lease.identity, AttemptEnd::Returned);
+                        Next::AtOnce
+                    }
+                    Departure::Lost => self.end_lost(now, *job, &lease.identity, is_explained),
+                };
+                self.go_on(now, *job, next);
+            }
+        }
+    }
+
+    /// The worker that had the job was lost.
+    fn end_lost(&mut self, now: Time, job: JobId, identity: &Identity, is_explained: bool) -> Next {
+        let started = self.records.get(job).is_some_and(|record| record.started.is_some());
+        self.end_attempt(now, job, identity, AttemptEnd::Crashed { started });
+        let record = self.records.open(job);
+        if started {
+            record.crashes += 1;
+            self.stats.crashes += 1;
+        } else if !is_explained {
+            record.is_suspected = true;
+        }
+        if record.is_deadly(self.policy.crash_limit) { Next::End(Ending::Dead) } else { Next::AtOnce }
+    }
+
+    fn is_started_with(&mut self, job: JobId, member: MemberId) -> bool {
+        let slot = self.lots.slot_mut(job).filter(|slot| slot.is_handed_to(member) && slot.has_record);
+        slot.is_some() && self.records.get(job).is_some_and(|record| record.started.is_some())
+    }
+
+    /// A worker takes no further jobs, and answers those it has: what was only placed with it goes to others.
+    pub(crate) fn retire(&mut self, member: MemberId) {
+        self.set_aside(member, Lease::retire);
+    }
+
+    /// A worker is out of reach for now: it gets no new jobs, and keeps those that were handed to it, timers and all. What was only
+    /// placed with it goes to others.
+    pub(crate) fn pause(&mut self, member: MemberId) {
+        self.set_aside(member, Lease::pause);
+    }
+
+    /// A worker is back.
+    pub(crate) fn unpause(&mut self, now: Time, member: MemberId) {
+        if let Some(lease) = self.lease_mut(member) {
+            lease.unpause(now);
+        }
+        self.rejoin(member);
+    }
+
+    fn set_aside(&mut self, member: MemberId, mark: impl FnOnce(&mut Lease)) {
+        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        mark(lease);
+        if std::mem::take(&mut lease.in_ring) {
+            self.ring.leave(member);
+        }
+        let placed = lease.give_up_placed(is_placed_with(&mut self.lots, member));
+        self.give_back(placed);
+    }
+
+    /// What was placed with a worker and not yet on its way goes to others.
+    fn give_back(&mut self, placed: Vec<JobId>) {
+        for job in placed {
+            if let Some(slot) = self.lots.slot_mut(job) {
+                slot.place = Place::Backlog;
+            }
+            self.put_back(job);
+        }
+    }
+
+    /// Puts a worker back into the ring when it has room again.
+    pub(super) fn rejoin(&mut self, member: MemberId) {
+        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut)
+            && !lease.in_ring
+            && lease.has_room()
+        {
+            lease.in_ring = true;
+            self.ring.join(member);
+        }
+    }
+}
+
+/// Whether a job that was placed with a worker still is: it may have its outcome.
+fn is_placed_with(lots: &mut Lots, member: MemberId) -> impl FnMut(JobId) -> bool {
+    move |job| {
+        lots.slot_mut(job).is_some_and(|slot| slot.place == Place::Placed && slot.member() == Some(member))
+    }
+}

@@ -1,0 +1,56 @@
+//! How often a job is tried, and how long. Numbers only: who acts on them is in `endings`.
+
+use std::time::Duration;
+
+/// What becomes of the jobs of a channel that are not completed at their first attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// A job that had been started on so many workers that were lost is dead. At least 1; default 3.
+    pub crash_limit: u32,
+    /// A job that failed so often has failed: 1 means that it is never tried again. At least 1; default 1.
+    pub failure_limit: u32,
+    /// A job that took longer than `job_timeout` so often is dead. At least 1; default 3.
+    pub timeout_limit: u32,
+    /// How long an attempt may take, from when its worker says that it has begun. Default `None`: a job is never rerun because it is
+    /// long.
+    pub job_timeout: Option<Duration>,
+    /// How long a job waits after its first failure or timeout, doubled with each further one, and the most that it waits. Default 100 ms
+    /// and 10 s. After a crash it is tried again at once.
+    pub backoff: (Duration, Duration),
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            crash_limit: 3,
+            failure_limit: 1,
+            timeout_limit: 3,
+            job_timeout: None,
+            backoff: (Duration::from_millis(100), Duration::from_secs(10)),
+        }
+    }
+}
+
+impl Policy {
+    /// How long a job waits after so many failures and timeouts.
+    pub(crate) fn delay(&self, troubles: u32) -> Duration {
+        let (first, most) = self.backoff;
+        // A shift by more than 31 is beyond every bound anyone sets; where `first` is nothing, nothing is waited for.
+        let factor = 1u32.checked_shl(troubles.saturating_sub(1)).unwrap_or(u32::MAX);
+        first.saturating_mul(factor).min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_doubles_up_to_its_bound() {
+        let policy = Policy::default();
+        let waits = [1, 2, 3, 7, 8, 32, 33, u32::MAX].map(|troubles| policy.delay(troubles).as_millis());
+        assert_eq!(waits, [100, 200, 400, 6_400, 10_000, 10_000, 10_000, 10_000]);
+        let none = Policy { backoff: (Duration::ZERO, Duration::from_secs(10)), ..policy };
+        assert_eq!(none.delay(100), Duration::ZERO);
+    }
+}

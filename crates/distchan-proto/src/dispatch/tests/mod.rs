@@ -1,0 +1,6 @@
+//! Dispatch alone, call by call, under virtual time: whatever its jobs go through, each has one outcome and every count is right.
+
+mod cancelling;
+mod chance;
+mod endings;
+mod stage;

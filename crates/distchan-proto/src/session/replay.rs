@@ -1,0 +1,267 @@
+//! The session's stream of frames, which outlives its connections: what was sent is kept until the peer has it, and sent again on the
+//! next connection; what has arrived is counted. It knows frames by their length alone.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::error::ProtocolError;
+use crate::frame::header;
+use crate::limits;
+
+/// Buffers that are used again, at most, while the peer lacks something, and how large they may be. With fewer a fast connection would ask the
+/// system for memory with every write.
+const SPARE: usize = 16;
+const LARGEST_SPARE: usize = 2 * limits::TRANSMIT_BYTES;
+
+/// Both directions of one session's stream.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    /// Frames that were sent, since the session began.
+    sent: u64,
+    /// ... of which the peer has so many.
+    acknowledged: u64,
+    /// What the peer may not have, oldest first.
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+    /// From here on `kept` has to be sent again; its length where nothing has.
+    next: usize,
+    spare: Vec<Vec<u8>>,
+    /// Frames that have arrived.
+    received: u64,
+    /// Bytes of frames that have arrived since the last acknowledgement.
+    unsaid: usize,
+}
+
+/// What was written at once.
+#[derive(Debug)]
+struct Kept {
+    bytes: Bytes,
+    /// The number of the last frame in it.
+    last: u64,
+}
+
+impl Replay {
+    /// Whether something new may be sent: nothing has to be sent again, and not too much waits for its acknowledgement.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_resending() && self.kept_bytes < limits::MAX_UNACKNOWLEDGED
+    }
+
+    /// Whether something has to be sent again.
+    pub(crate) fn is_resending(&self) -> bool {
+        self.next < self.kept.len()
+    }
+
+    /// Whether the peer has everything.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Frames that were sent.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Frames that the peer has.
+    pub(crate) const fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Frames that have arrived.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// What is kept for the peer, in bytes.
+    pub(crate) const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// An empty buffer.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer that was not needed.
+    pub(crate) fn put_back(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE && (1..=LARGEST_SPARE).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Keeps whole frames that are about to be written.
+    pub(crate) fn keep(&mut self, bytes: Bytes) {
+        self.sent += count(&bytes);
+        self.kept_bytes += bytes.len();
+        debug_assert!(!self.is_resending(), "old frames go before new ones");
+        self.kept.push_back(Kept { bytes, last: self.sent });
+        self.next = self.kept.len();
+    }
+
+    /// The next frames that have to be sent again.
+    pub(crate) fn resend(&mut self) -> Option<Bytes> {
+        let kept = self.kept.get(self.next)?;
+        self.next += 1;
+        Some(kept.bytes.clone())
+    }
+
+    /// The peer has so many frames.
+    pub(crate) fn acknowledge(&mut self, received: u64) -> Result<(), ProtocolError> {
+        if received > self.sent {
+            return Err(ProtocolError::Malformed("ACK: of what was not sent"));
+        }
+        self.acknowledged = self.acknowledged.max(received);
+        while let Some(oldest) = self.kept.front()
+            && oldest.last <= received
+        {
+            let Some(Kept { mut bytes, .. }) = self.kept.pop_front() else { break };
+            self.kept_bytes -= bytes.len();
+            self.next = self.next.saturating_sub(1);
+            if bytes.is_unique() {
+                // Cut to a byte first: then its memory comes back without a copy of more than that.
+                bytes.truncate(1);
+                self.put_back(Vec::from(bytes));
+            }
+        }
+        if self.kept.is_empty() {
+            // An idle connection costs next to nothing.
+            self.spare.truncate(1);
+        }
+        Ok(())
+    }
+
+    /// A frame of so many bytes has arrived. Whether it is time to say so.
+    pub(crate) const fn arrive(&mut self, bytes: usize) -> bool {
+        self.received += 1;
+        self.unsaid += bytes;
+        self.unsaid >= limits::ACKNOWLEDGE_EVERY
+    }
+
+    /// What has arrived is being said.
+    pub(crate) const fn said(&mut self) {
+        self.unsaid = 0;
+    }
+
+    /// Whether the stream can go on with a peer that has so many frames.
+    pub(crate) const fn can_go_on_from(&self, received: u64) -> bool {
+        self.acknowledged <= received && received <= self.sent
+    }
+
+    /// Goes on with a peer that has so many frames: all others are sent again.
+    pub(crate) fn go_on_from(&mut self, received: u64) -> Result<(), ProtocolError> {
+        if !self.can_go_on_from(received) {
+            return Err(ProtocolError::Malformed("greeting: the streams do not fit"));
+        }
+        self.acknowledge(received)?;
+        if let Some(oldest) = self.kept.front_mut() {
+            let frames = count(&oldest.bytes);
+            let had = received - (oldest.last - frames);
+            let skipped = length_of(&oldest.bytes, had);
+            self.kept_bytes -= skipped;
+            let _ = oldest.bytes.split_to(skipped);
+        }
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// How many frames these bytes are.
+fn count(bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    let mut frames = 0;
+    while let Some(after) = after_first(rest) {
+        rest = after;
+        frames += 1;
+    }
+    debug_assert!(rest.is_empty(), "only whole frames are sent");
+    frames
+}
+
+/// How many bytes the first `frames` frames have.
+fn length_of(bytes: &[u8], frames: u64) -> usize {
+    let mut rest = bytes;
+    for _ in 0..frames {
+        rest = after_first(rest).unwrap_or_default();
+    }
+    bytes.len() - rest.len()
+}
+
+fn after_first(bytes: &[u8]) -> Option<&[u8]> {
+    let length = bytes.first_chunk::<4>().map(|length| u32::from_le_bytes(*length) as usize)?;
+    bytes.get(header::LENGTH + length..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::encode;
+    use crate::frame::header::FrameKind;
+    use crate::ids::ChannelNo;
+
+    fn frames(count: usize) -> Bytes {
+        let mut out = Vec::new();
+        for index in 0..count {
+            encode::put(&mut out, FrameKind::Leave, ChannelNo(7), false, [&vec![7; index], b""]);
+        }
+        Bytes::from(out)
+    }
+
+    #[test]
+    fn what_the_peer_lacks_is_sent_again_from_the_very_frame() {
+        let mut replay = Replay::default();
+        replay.keep(frames(3));
+        replay.keep(frames(5));
+        assert_eq!(replay.sent(), 8);
+        assert!(replay.is_open());
+        replay.acknowledge(2).unwrap();
+        assert_eq!(replay.kept_bytes(), frames(3).len() + frames(5).len(), "whole writes are forgotten");
+        replay.go_on_from(4).unwrap();
+        assert!(replay.is_resending() && !replay.is_open());
+        let first = frames(5).slice(header::LENGTH..);
+        assert_eq!(replay.resend(), Some(first.clone()));
+        assert_eq!((replay.resend(), replay.kept_bytes()), (None, first.len()));
+        assert!(replay.is_open() && !replay.is_settled());
+        replay.acknowledge(8).unwrap();
+        assert!(replay.is_settled());
+        assert_eq!(replay.kept_bytes(), 0);
+    }
+
+    #[test]
+    fn an_acknowledgement_while_sending_again_moves_on() {
+        let mut replay = Replay::default();
+        replay.keep(frames(1));
+        replay.keep(frames(2));
+        replay.go_on_from(0).unwrap();
+        assert_eq!(replay.resend(), Some(frames(1)));
+        replay.acknowledge(1).unwrap();
+        assert_eq!(replay.resend(), Some(frames(2)));
+        replay.acknowledge(3).unwrap();
+        assert!(replay.is_open() && replay.is_settled());
+    }
+
+    #[test]
+    fn a_peer_cannot_have_what_was_not_sent_nor_lose_what_it_had() {
+        let mut replay = Replay::default();
+        replay.keep(frames(3));
+        assert!(replay.acknowledge(4).is_err());
+        replay.acknowledge(3).unwrap();
+        assert!(replay.go_on_from(2).is_err());
+        assert!(replay.go_on_from(3).is_ok());
+    }
+
+    #[test]
+    fn memory_is_used_again() {
+        let mut replay = Replay::default();
+        let buffer = Vec::with_capacity(1000);
+        replay.put_back(buffer);
+        let mut buffer = replay.buffer();
+        buffer.extend_from_slice(&frames(2));
+        let (address, bytes) = (buffer.as_ptr(), Bytes::from(buffer));
+        replay.keep(bytes.clone());
+        drop(bytes);
+        replay.acknowledge(2).unwrap();
+        let again = replay.buffer();
+        assert_eq!((again.as_ptr(), again.capacity()), (address, 1000));
+    }
+}

@@ -1,0 +1,269 @@
+//! How a receiver gets its next value: from the current batch, else from the inbox. On a worker, it also keeps promise 3: what was
+//! taken is in hand until the next is asked for; and it holds a job back that was delivered before, until the server knows that it begins.
+
+mod take;
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use crate::channel::aside::Aside;
+use crate::channel::delivery::Delivery;
+use crate::channel::error::{RecvError, TryRecvError};
+use crate::channel::failed::Origin;
+use crate::channel::inbox::{End, Inbox};
+use crate::channel::intake::take::{Received, Taken};
+use crate::channel::outgoing::{Outgoing, Taking};
+use crate::channel::port::{Alive, Decode, Port};
+use crate::channel::stopper::Stopper;
+
+/// A job, and which delivery of it this is.
+#[derive(Debug)]
+pub(crate) struct Delivered<T> {
+    pub(crate) delivery: Delivery,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) value: T,
+}
+
+/// Which delivery was taken, and by when it must be done.
+type InHand = (Delivery, Option<Instant>);
+
+/// The untyped half of a receiver, with the one typed function it needs.
+#[derive(Debug)]
+pub(crate) struct Intake<T> {
+    ends: Stopper,
+    decode: Decode<T>,
+    /// Whether the user is told of a value that does not decode; a job's failure is told to the server.
+    tells: bool,
+    /// What `recv_many` met behind values that it had already taken: for the next call.
+    held: Option<RecvError>,
+    /// On a worker: the delivery that the server knows to begin, and that is taken next.
+    announced: Option<Delivery>,
+    /// On a server: where failed jobs come from.
+    origin: Option<Arc<Origin>>,
+    /// ... and where they are set aside, while somebody has asked for that.
+    aside: Weak<Aside>,
+    /// What was set aside of the current batch is not given back as taken with it.
+    withheld: u64,
+    _alive: Alive,
+}
+
+impl<T> Intake<T> {
+    pub(crate) fn new(
+        inbox: Arc<Inbox>,
+        answers: Option<Arc<Outgoing>>,
+        port: Arc<dyn Port>,
+        decode: Decode<T>,
+        alive: Alive,
+    ) -> Self {
+        Self {
+            ends: Stopper { inbox, answers, port },
+            decode,
+            tells: true,
+            held: None,
+            announced: None,
+            origin: None,
+            aside: Weak::new(),
+            withheld: 0,
+            _alive: alive,
+        }
+    }
+
+    /// The same for jobs: those that do not decode are passed over, since the server is told that they failed.
+    pub(crate) fn passing_over_what_fails(mut self) -> Self {
+        self.tells = false;
+        self
+    }
+
+    /// The same for results of jobs that may fail.
+    pub(crate) fn of(mut self, origin: Arc<Origin>) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The next value; on a worker, this completes the jobs in hand and takes the next one in hand.
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, RecvError>> {
+        if let Some(error) = self.held.take() {
+            return Poll::Ready(Err(error));
+        }
+        let mut value = None;
+        ready!(self.poll_next(cx, Taking::Next, &mut value))?;
+        Poll::Ready(Ok(value))
+    }
+
+    /// The next value, if it is here.
+    pub(crate) fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        if let Some(error) = self.held.take() {
+            return Err(TryRecvError::Failed(error));
+        }
+        loop {
+            let mut value = None;
+            while let Some(taken) = self.take(Taking::Next, &mut value) {
+                match self.receive(taken) {
+                    Received::Value(..) => return Ok(value.expect("what was taken is here")),
+                    Received::Error(error) => return Err(TryRecvError::Failed(error)),
+                    Received::Nothing => {}
+                    Received::Later(delivery) => {
+                        self.complete_current();
+                        if !self.announce(delivery, None) {
+                            return Err(TryRecvError::Empty);
+                        }
+                    }
+                }
+            }
+            self.complete_current();
+            match self.ends.inbox.try_fill() {
+                Some(Ok(())) => {}
+                Some(Err(End::Finished)) => return Err(TryRecvError::Closed),
+                Some(Err(End::Error(error))) => return Err(TryRecvError::Failed(error)),
+                None => return Err(TryRecvError::Empty),
+            }
+        }
+    }
+
+    /// The next values, up to `limit`: waits for the first alone. On a worker all of them are in hand until the next call.
+    pub(crate) fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        values: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<Result<usize, RecvError>> {
+        if limit == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let Some(first) = ready!(self.poll_recv(cx))? else {
+            return Poll::Ready(Ok(0));
+        };
+        values.push(first);
+        let mut count = 1;
+        while count < limit && self.has_value() {
+            let mut value = None;
+            match self.take(Taking::Beside, &mut value) {
+                Some(Taken::Value(..)) => {
+                    values.extend(value);
+                    count += 1;
+                }
+                Some(Taken::Undecodable(delivery, error)) => {
+                    self.fail(delivery, &error);
+                    self.held = Some(RecvError::Decode(error));
+                    break;
+                }
+                Some(Taken::Failed(..) | Taken::Silent | Taken::Unannounced(_)) | None => break,
+            }
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Whether the next that is here is a value, be it in the next batch.
+    fn has_value(&mut self) -> bool {
+        while self.buffered() == 0 {
+            // Says that the current batch was taken whole.
+            let ended = self.take(Taking::Beside, &mut None);
+            debug_assert!(ended.is_none(), "nothing was left of it");
+            if !matches!(self.ends.inbox.try_fill(), Some(Ok(()))) {
+                return false;
+            }
+        }
+        self.ends.inbox.has_value()
+    }
+
+    /// The next job, in the hand of a handle: whoever has it says how it ends.
+    pub(crate) fn poll_job(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Delivered<T>>, RecvError>> {
+        self.complete_current();
+        let mut value = None;
+        let next = ready!(self.poll_next(cx, Taking::Handle, &mut value))?;
+        let delivered = next.zip(value);
+        let delivered =
+            delivered.map(|((delivery, deadline), value)| Delivered { delivery, deadline, value });
+        Poll::Ready(Ok(delivered))
+    }
+
+    /// Puts the next value where it is wanted; says which delivery it is, and by when it must be done.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        taking: Taking,
+        value: &mut Option<T>,
+    ) -> Poll<Result<Option<InHand>, RecvError>> {
+        loop {
+            while let Some(taken) = self.take(taking, value) {
+                match self.receive(taken) {
+                    Received::Value(delivery, deadline) => {
+                        return Poll::Ready(Ok(Some((delivery, deadline))));
+                    }
+                    Received::Error(error) => return Poll::Ready(Err(error)),
+                    Received::Nothing => {}
+                    Received::Later(delivery) => {
+                        self.complete_current();
+                        if !self.announce(delivery, Some(cx.waker())) {
+                            // It may be cancelled, or the channel end, before it is announced.
+                            self.ends.inbox.wait(cx);
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+            if taking == Taking::Next {
+                self.complete_current();
+            }
+            if let Err(end) = ready!(self.ends.inbox.poll_fill(cx)) {
+                return Poll::Ready(match end {
+                    End::Finished => Ok(None),
+                    End::Error(error) => Err(error),
+                });
+            }
+        }
+    }
+
+    /// Whether `delivery` may be taken now; else `waker` is woken when it may.
+    fn announce(&mut self, delivery: Delivery, waker: Option<&Waker>) -> bool {
+        let answers = self.ends.answers.as_ref();
+        let is_announced = answers.is_none_or(|answers| answers.is_announced(delivery, waker));
+        if is_announced {
+            self.announced = Some(delivery);
+        }
+        is_announced
+    }
+
+    /// From now on jobs that fail are kept for whoever holds what this returns, instead of being returned as errors.
+    pub(crate) fn set_aside(&mut self) -> Arc<Aside> {
+        self.aside.upgrade().unwrap_or_else(|| {
+            let aside = Aside::new(Arc::clone(&self.ends.port));
+            self.aside = Arc::downgrade(&aside);
+            aside
+        })
+    }
+
+    /// Entries that are here already.
+    pub(crate) fn buffered(&self) -> usize {
+        self.ends.inbox.buffered()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.buffered() == 0 && self.ends.inbox.is_ended()
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        self.ends.clone()
+    }
+
+    /// Takes nothing more. What is in hand, and what is here and was not begun, is given back.
+    pub(crate) fn close(&mut self) {
+        self.ends.stop_but_for(std::mem::take(&mut self.withheld));
+        if let Some(answers) = &self.ends.answers {
+            answers.give_back_current();
+        }
+    }
+
+    fn complete_current(&self) {
+        if let Some(answers) = &self.ends.answers {
+            answers.complete_current();
+        }
+    }
+}
+
+impl<T> Drop for Intake<T> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,142 @@
+//! Tells the server what has begun: a first attempt when it is still unanswered after a tick or two, so that short jobs cost nothing; any
+//! further one before it begins, since the worker that had it before may have died of it.
+
+use std::task::Waker;
+
+use distchan_proto::ids::{Attempt, JobId};
+
+use crate::channel::delivery::Delivery;
+use crate::channel::outgoing::{Outgoing, State};
+
+/// What is to be said of the beginning of jobs.
+#[derive(Debug, Default)]
+pub(super) struct Announcing {
+    /// A receiver waits until the server knows of this one.
+    waiting: Option<Waiting>,
+    /// How often [`Outgoing::due_announcements`] was called with a tick.
+    ticks: u32,
+    /// The driver ticks, until nothing is left to announce.
+    is_ticking: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    delivery: Delivery,
+    phase: Phase,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The driver has to fetch it.
+    Due,
+    /// It is being written.
+    Fetched,
+    /// It is on the wire.
+    Written,
+}
+
+/// A delivery that the plain loop has in hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Current {
+    pub(super) delivery: Delivery,
+    /// How many ticks there had been when it was taken.
+    since: u32,
+    is_announced: bool,
+}
+
+impl Outgoing {
+    /// Whether the server knows that `delivery` begins. Asks the driver to tell it; `waker` is woken when it is on the wire. Also true
+    /// where the delivery has moved elsewhere meanwhile: then it is not here any more.
+    pub(crate) fn is_announced(&self, delivery: Delivery, waker: Option<&Waker>) -> bool {
+        {
+            let mut state = self.state.lock();
+            if delivery.generation != state.generation {
+                return true;
+            }
+            if let Some(waiting) = state.announcing.waiting.as_mut().filter(|one| one.delivery == delivery) {
+                if waiting.phase == Phase::Written {
+                    return true;
+                }
+                if let Some(waker) = waker {
+                    waiting.waker = Some(waker.clone());
+                }
+                return false;
+            }
+            let waiting = Waiting { delivery, phase: Phase::Due, waker: waker.cloned() };
+            state.announcing.waiting = Some(waiting);
+        }
+        self.port.wake();
+        false
+    }
+
+    /// What is to be announced now; with a `tick`, also what was taken before the tick before and has not been answered. Each delivery is
+    /// returned once.
+    pub(crate) fn due_announcements(&self, tick: bool) -> Vec<(JobId, Attempt)> {
+        let mut state = self.state.lock();
+        let State { announcing, current, begun, .. } = &mut *state;
+        let mut due = Vec::new();
+        if let Some(waiting) = &mut announcing.waiting
+            && waiting.phase == Phase::Due
+        {
+            waiting.phase = Phase::Fetched;
+            due.push(waiting.delivery.key());
+        }
+        if tick {
+            announcing.ticks = announcing.ticks.wrapping_add(1);
+            for one in current.iter_mut() {
+                if !one.is_announced && announcing.ticks.wrapping_sub(one.since) >= 2 {
+                    one.is_announced = true;
+                    due.push(one.delivery.key());
+                }
+            }
+            begun.tick(&mut due);
+            state.announcing.is_ticking = state.has_unannounced();
+        }
+        due
+    }
+
+    /// Everything that [`Outgoing::due_announcements`] has returned is on the wire.
+    pub(crate) fn announcements_written(&self) {
+        let waker = {
+            let mut state = self.state.lock();
+            let fetched = state.announcing.waiting.as_mut().filter(|one| one.phase == Phase::Fetched);
+            fetched.and_then(|waiting| {
+                waiting.phase = Phase::Written;
+                waiting.waker.take()
+            })
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether ticks have something to do.
+    pub(crate) fn has_unannounced(&self) -> bool {
+        self.state.lock().has_unannounced()
+    }
+}
+
+impl State {
+    /// The plain loop has one more in hand.
+    pub(super) fn take_up(&mut self, delivery: Delivery) {
+        let since = self.announcing.ticks;
+        self.current.push(Current { delivery, since, is_announced: delivery.is_risky() });
+    }
+
+    /// Whether the driver has to be told to begin ticking.
+    pub(super) fn starts_ticking(&mut self) -> bool {
+        !std::mem::replace(&mut self.announcing.is_ticking, true)
+    }
+
+    /// Nobody waits any more for what has moved elsewhere, or can no longer be told.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(waker) = self.announcing.waiting.take().and_then(|waiting| waiting.waker) {
+            waker.wake();
+        }
+    }
+
+    fn has_unannounced(&self) -> bool {
+        self.current.iter().any(|one| !one.is_announced) || self.begun.has_unannounced()
+    }
+}

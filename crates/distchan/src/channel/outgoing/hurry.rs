@@ -1,0 +1,96 @@
+//! Jobs that cannot wait here until a worker has room: those with a deadline, whose time is kept by the machine, and those before one that
+//! was cancelled, which the machine must know to end it. What is fetched before its turn goes on taking up the channel's room.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use distchan_proto::batch::Batch;
+use distchan_proto::ids::JobId;
+use tokio::time::Instant;
+
+use crate::channel::outgoing::{Outgoing, State};
+
+/// What is in a hurry.
+#[derive(Debug, Default)]
+pub(super) struct Hurry {
+    /// Everything here is to be fetched, whether a worker has room or not.
+    pub(super) is_due: bool,
+    /// By when the jobs here must be done, those that must, in the order of sending.
+    deadlines: VecDeque<(JobId, Instant)>,
+    pub(super) lent: Lent,
+}
+
+/// Room that is still taken up by what was fetched before its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lent {
+    pub(super) values: usize,
+    pub(super) bytes: usize,
+}
+
+impl Outgoing {
+    /// Has everything fetched, where `job` still waits here.
+    pub(crate) fn hurry(&self, job: JobId) {
+        let mut state = self.state.lock();
+        state.hurry.is_due |= job.0 >= state.first_unfetched();
+    }
+
+    /// Has everything fetched that is here.
+    pub(crate) fn hurry_all(&self) {
+        self.state.lock().hurry.is_due = true;
+    }
+
+    /// Whether something was fetched before its turn; the driver then says how much of it is left.
+    pub(crate) fn has_lent(&self) -> bool {
+        self.state.lock().hurry.lent.values > 0
+    }
+
+    /// So many jobs, of so many bytes, wait in the machine at most: what was fetched before its turn and is not among them has its outcome.
+    pub(crate) fn limit_lent(&self, values: u64, bytes: u64) {
+        let mut state = self.state.lock();
+        let lent = &mut state.hurry.lent;
+        lent.values = lent.values.min(usize::try_from(values).unwrap_or(usize::MAX));
+        lent.bytes = lent.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        state.offer_room();
+    }
+}
+
+impl State {
+    /// The number of the first value that has not been fetched, or the next one's.
+    pub(super) const fn first_unfetched(&self) -> u64 {
+        self.next_job - self.values as u64
+    }
+
+    /// How much of the channel's room for values is taken.
+    pub(super) const fn taken_values(&self) -> usize {
+        self.values + self.reserved + self.hurry.lent.values
+    }
+}
+
+impl Hurry {
+    /// A job that was just pushed must be done within this time.
+    pub(super) fn expect(&mut self, job: JobId, within: Duration) {
+        let now = Instant::now();
+        // A time that no clock reaches is none.
+        if let Some(deadline) = now.checked_add(within) {
+            self.deadlines.push_back((job, deadline));
+            self.is_due = true;
+        }
+    }
+
+    /// A batch is being fetched, whose first value has the number `first`.
+    pub(super) fn fetched(&mut self, first: u64, batch: &mut Batch, was_wanted: bool) {
+        if !was_wanted {
+            self.lent.values += batch.entries.len();
+            self.lent.bytes += batch.payload.len();
+        }
+        let behind = first + batch.entries.len() as u64;
+        while let Some(&(job, deadline)) = self.deadlines.front()
+            && job.0 < behind
+        {
+            self.deadlines.pop_front();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let index = u32::try_from(job.0 - first).expect("a batch has 4096 values at most");
+            batch.deadlines.push((index, left));
+        }
+    }
+}

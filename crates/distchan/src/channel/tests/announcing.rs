@@ -1,0 +1,128 @@
+//! What the server is told of the beginning of jobs, and who waits for that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use distchan_proto::batch::Kind;
+use distchan_proto::ids::{Attempt, JobId};
+
+use crate::channel::outgoing::{Label, Taking};
+use crate::channel::tests::{Channel, delivery};
+
+const NOTHING: [(JobId, Attempt); 0] = [];
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_first_attempt_is_announced_once_when_it_outlasts_a_tick() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..2, 1);
+    assert_eq!(intake.try_recv().unwrap(), 1);
+    let handle = delivery(5, 1, 0);
+    channel.answers.begin(handle, Taking::Handle);
+    assert_eq!(channel.answers.due_announcements(false), NOTHING);
+    assert_eq!(channel.answers.due_announcements(true), NOTHING, "they may be a moment old");
+    assert!(channel.answers.has_unannounced());
+    assert_eq!(channel.answers.due_announcements(true), [(JobId(1), Attempt(1)), handle.key()]);
+    assert!(!channel.answers.has_unannounced());
+    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+}
+
+#[test]
+fn what_is_answered_in_time_is_never_announced() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..3, 1);
+    let handle = delivery(5, 1, 0);
+    channel.answers.begin(handle, Taking::Handle);
+    assert_eq!(intake.try_recv().unwrap(), 1);
+    channel.answers.due_announcements(true);
+    channel.answers.note(Label::answer(Kind::Done, handle));
+    assert_eq!(intake.try_recv().unwrap(), 2);
+    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+    assert!(intake.try_recv().is_err());
+    assert!(!channel.answers.has_unannounced());
+    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+}
+
+#[test]
+fn the_ticker_is_woken_once_until_it_has_nothing_to_do() {
+    let channel = Channel::new();
+    let begun = || channel.port.begun.load(Ordering::SeqCst);
+    let begin = |job| channel.answers.begin(delivery(job, 1, 0), Taking::Handle);
+    let end = |job| channel.answers.note(Label::answer(Kind::Done, delivery(job, 1, 0)));
+    begin(1);
+    begin(2);
+    assert_eq!(begun(), 1);
+    channel.answers.due_announcements(true);
+    begin(3);
+    assert_eq!(begun(), 1, "it ticks already");
+    (1..4).for_each(end);
+    channel.answers.due_announcements(true);
+    begin(4);
+    assert_eq!(begun(), 2);
+}
+
+#[test]
+fn a_further_attempt_is_kept_until_its_announcement_is_on_the_wire() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..3, 2);
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    for job in 1..3 {
+        let wakes = channel.port.wakes.load(Ordering::SeqCst);
+        assert!(intake.poll_recv(&mut cx).is_pending());
+        assert!(channel.port.wakes.load(Ordering::SeqCst) > wakes, "it is urgent");
+        assert_eq!(channel.answers.due_announcements(false), [(JobId(job), Attempt(2))]);
+        assert!(intake.poll_recv(&mut cx).is_pending(), "it is not written yet");
+        assert_eq!(channel.answers.due_announcements(false), NOTHING);
+        assert!(!woken.0.swap(false, Ordering::SeqCst));
+        channel.answers.announcements_written();
+        assert!(woken.0.swap(false, Ordering::SeqCst));
+        let taken = intake.poll_recv(&mut cx);
+        assert!(matches!(taken, Poll::Ready(Ok(Some(taken))) if u64::from(taken) == job));
+        for _ in 0..3 {
+            assert_eq!(channel.answers.due_announcements(true), NOTHING, "once is enough");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_before_it_was_fetched_is_no_announcement() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..2, 2);
+    assert!(intake.try_recv().is_err());
+    channel.answers.announcements_written();
+    assert!(intake.try_recv().is_err());
+    channel.answers.due_announcements(false);
+    channel.answers.announcements_written();
+    assert_eq!(intake.try_recv().unwrap(), 1);
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_it_is_announced_makes_way_for_the_next() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..2, 2);
+    channel.bring(7..8, 1);
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    assert!(intake.poll_recv(&mut cx).is_pending());
+    assert!(!channel.inbox.cancel(JobId(1), Attempt(1)), "that is another delivery");
+    assert!(channel.inbox.cancel(JobId(1), Attempt(2)));
+    assert!(!channel.inbox.cancel(JobId(1), Attempt(2)), "it is not here any more");
+    assert!(woken.0.load(Ordering::SeqCst));
+    assert!(matches!(intake.poll_recv(&mut cx), Poll::Ready(Ok(Some(7)))));
+}

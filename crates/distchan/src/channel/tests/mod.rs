@@ -1,0 +1,107 @@
+//! The untyped ends without a driver: what a reset drops, and what is announced when.
+
+mod announcing;
+mod generations;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::ids::{Attempt, JobId, SinkId};
+use distchan_proto::time::Time;
+
+use crate::channel::delivery::Delivery;
+use crate::channel::inbox::Inbox;
+use crate::channel::intake::Intake;
+use crate::channel::outgoing::{Bounds, Outgoing};
+use crate::channel::port::{Keep, Port};
+use crate::codec::{Codec, Postcard};
+
+/// Counts how often it is woken.
+#[derive(Debug, Default)]
+struct Counting {
+    wakes: AtomicU32,
+    begun: AtomicU32,
+}
+
+impl Port for Counting {
+    fn wake(&self) {
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn consumed(&self, _cost: u64) {}
+
+    fn close_receiver(&self) {}
+
+    fn begun(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn cancel(&self, _job: JobId) {
+        unreachable!("a worker sends no jobs");
+    }
+
+    fn cancel_sink(&self, _sink: SinkId) {
+        unreachable!("a worker sends no jobs");
+    }
+
+    fn wall_clock(&self, _time: Time) -> SystemTime {
+        unreachable!("a worker is told of no failed job");
+    }
+}
+
+impl Keep for Counting {}
+
+/// A worker's ends of one channel, as a driver has them.
+struct Channel {
+    port: Arc<Counting>,
+    inbox: Arc<Inbox>,
+    answers: Arc<Outgoing>,
+}
+
+impl Channel {
+    fn new() -> Self {
+        let port = Arc::new(Counting::default());
+        let bounds = Bounds { values: 4, bytes: 1024, max_value: 1024 };
+        let answers = Outgoing::new(Arc::clone(&port) as Arc<dyn Port>, bounds);
+        Self { port, inbox: Inbox::new(), answers }
+    }
+
+    fn intake(&self) -> Intake<u32> {
+        let (inbox, answers) = (Arc::clone(&self.inbox), Some(Arc::clone(&self.answers)));
+        let port = Arc::clone(&self.port);
+        Intake::new(inbox, answers, Arc::clone(&port) as Arc<dyn Port>, Postcard::decode::<u32>, port)
+    }
+
+    /// Jobs come, whose values are their numbers.
+    fn bring(&self, jobs: std::ops::Range<u64>, attempt: u32) {
+        let mut batch = OpenBatch::default();
+        for job in jobs {
+            Postcard::encode(&job, &mut batch.payload).unwrap();
+            batch.push(Kind::Value, JobId(job), Attempt(attempt), 0);
+        }
+        self.inbox.push(batch.take()).unwrap();
+    }
+
+    /// What was said so far: job, attempt, and how far the run of it goes.
+    fn said(&self) -> Vec<(Kind, u64, u32, u64)> {
+        let batches: Vec<Batch> = std::iter::from_fn(|| self.answers.fetch(true)).collect();
+        let entries = batches.iter().flat_map(|batch| &batch.entries);
+        entries.map(|entry| (entry.kind, entry.job.0, entry.attempt.0, entry.run())).collect()
+    }
+
+    fn result(&self, value: u32) {
+        let room = crate::channel::outgoing::Room::Free;
+        self.answers.push_result(&value, Postcard::encode::<u32>, room).unwrap();
+    }
+
+    fn reset(&self) {
+        self.inbox.reset();
+        self.answers.reset();
+    }
+}
+
+fn delivery(job: u64, attempt: u32, generation: u32) -> Delivery {
+    Delivery { job: JobId(job), attempt: Attempt(attempt), generation }
+}

@@ -1,0 +1,214 @@
+//! A worker's one task: a connection, and when it is lost another one, until the worker is done or there is no hope.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use distchan_proto::limits;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::driver::clock::LINGER;
+use crate::driver::pump::{self, Ended};
+use crate::driver::worker::{Shared, io as thread};
+use crate::transport::{Address, Stream};
+
+/// Before the second attempt to connect again it waits up to this; before each further one, up to twice as long ...
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// ... but no longer than this. A server that is back is found within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often it looks for jobs that take long, and are to be announced: a job is, after one to two of these.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Begins to connect, on the I/O thread where there is another process; the answer is about the first connection's transport alone. `patience` is how long a lost server
+/// is looked for.
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    address: Address,
+    patience: Duration,
+) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+    let (connected, answer) = oneshot::channel();
+    // Within one process a busy runtime holds up both ends alike, and tests may have stopped its clock.
+    let runtime = if matches!(address, Address::Memory(_)) { Handle::current() } else { thread::runtime()? };
+    runtime.spawn(async move {
+        // Also where a user's transform panics: nobody must wait for what can no longer happen.
+        let _over = Over(Arc::clone(&shared));
+        match Stream::connect(&address).await {
+            Ok(stream) => {
+                // Whoever asked may have gone; the machine knows.
+                let _ = connected.send(Ok(()));
+                run(&shared, &address, patience, stream).await;
+            }
+            Err(error) => {
+                let _ = connected.send(Err(error));
+            }
+        }
+    });
+    Ok(answer)
+}
+
+/// One connection after the other.
+async fn run(shared: &Shared, address: &Address, patience: Duration, mut stream: Stream) {
+    // Since when, and how often, a connection was looked for in vain.
+    let mut search = Search::new();
+    loop {
+        let began = Instant::now();
+        let ended = run_connection(shared, stream).await;
+        shared.with(|core, _| core.machine.handle_disconnected(&ended.reason));
+        if !shared.look(|core| core.machine.has_session()) {
+            // What a first connection did not bring, whoever connects decides whether to try for.
+            shared.with(|core, _| core.machine.give_up(&ended.reason));
+        }
+        if shared.look(|core| core.machine.is_over()) {
+            return;
+        }
+        if shared.take_greeted() {
+            search.succeeded(began.elapsed());
+        }
+        match search.connect(shared, address, patience, ended).await {
+            Some(found) => stream = found,
+            None => return,
+        }
+    }
+}
+
+/// A search for a server that was lost.
+struct Search {
+    began: Instant,
+    attempts: u32,
+}
+
+impl Search {
+    fn new() -> Self {
+        Self { began: Instant::now(), attempts: 0 }
+    }
+
+    /// A connection was found, and lasted so long. Pauses go on growing where each breaks at once.
+    fn succeeded(&mut self, lasted: Duration) {
+        self.began = Instant::now();
+        if lasted >= LONGEST_PAUSE {
+            self.attempts = 0;
+        }
+    }
+
+    /// The next connection; `None` where the worker is done, or has given up.
+    async fn connect(
+        &mut self,
+        shared: &Shared,
+        address: &Address,
+        patience: Duration,
+        ended: Ended,
+    ) -> Option<Stream> {
+        if self.attempts == 0 && !patience.is_zero() {
+            tracing::info!(%address, reason = ended.reason, "connection lost; connecting again");
+        }
+        let mut reason = ended.reason;
+        loop {
+            if self.began.elapsed() >= patience {
+                shared.with(|core, _| core.machine.give_up(&reason));
+                return None;
+            }
+            let pause = backoff(self.attempts, random());
+            self.attempts = self.attempts.saturating_add(1);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = shared.over() => return None,
+            }
+            match timeout(limits::HANDSHAKE_BUDGET, Stream::connect(address)).await {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(error)) => reason = error.to_string(),
+                Err(_) => reason = format!("{address} did not answer within {:?}", limits::HANDSHAKE_BUDGET),
+            }
+        }
+    }
+}
+
+/// How long to wait before an attempt: a random part ("full jitter") of a time that doubles, so that the workers of a server that is back
+/// do not all come at once. The first attempt follows soon.
+fn backoff(attempt: u32, random: u64) -> Duration {
+    let longest =
+        FIRST_PAUSE.saturating_mul(1u32.checked_shl(attempt.min(16)).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+    let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+    // The upper half of the product: a fraction of `nanos`, without a bias that matters.
+    Duration::from_nanos(u64::try_from((u128::from(nanos) * u128::from(random)) >> 64).unwrap_or(nanos))
+}
+
+/// A number that other workers do not draw as well. Where the system has none, the middle: jitter is a courtesy.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or(u64::MAX / 2)
+}
+
+/// One connection, until it is over.
+async fn run_connection(shared: &Shared, stream: Stream) -> Ended {
+    let route = stream.route_of_worker();
+    shared.forget_closing().await;
+    shared.with(|core, now| core.machine.handle_connected(now, &route));
+    let (reader, writer) = stream.into_split();
+    let reading = pump::read(reader, |input: &mut BytesMut| {
+        shared.with(|core, now| core.machine.handle_input(now, input))
+    });
+    let mut reading = std::pin::pin!(reading);
+    let writing = pump::write(writer, &shared.wake, |writer| shared.next(writer));
+    let wrote = tokio::select! {
+        biased;
+        ended = &mut reading => return ended,
+        wrote = writing => wrote,
+        never = keep_time(shared) => match never {},
+        never = keep_ticking(shared) => match never {},
+    };
+    match wrote {
+        // The server may still be reading our last words: closing now, with its bytes unread, would take them back.
+        Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| Ended::closed()),
+        Err(error) => Ended::by(&error),
+    }
+}
+
+/// Tells the machine when its time has come.
+async fn keep_time(shared: &Shared) -> std::convert::Infallible {
+    loop {
+        let timeout = shared.look(|core| core.machine.poll_timeout());
+        tokio::select! {
+            () = shared.clock.sleep_until(timeout) => shared.with(|core, now| core.machine.handle_timeout(now)),
+            () = shared.timer.notified() => {}
+        }
+    }
+}
+
+/// While jobs are in hand, looks now and then which of them take long.
+async fn keep_ticking(shared: &Shared) -> std::convert::Infallible {
+    loop {
+        shared.begun.notified().await;
+        while shared.with(|core, _| core.tick()) {
+            sleep(TICK).await;
+        }
+    }
+}
+
+/// Says that the worker is over, however its task ends.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.with(|core, _| core.machine.give_up("its task was ended"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_five_seconds_and_are_drawn_evenly() {
+        assert_eq!(backoff(0, u64::MAX).as_millis(), 99);
+        assert_eq!(backoff(1, u64::MAX / 2).as_millis(), 99);
+        assert_eq!(backoff(3, u64::MAX).as_millis(), 799);
+        for attempt in [6, 10, 100, u32::MAX] {
+            assert_eq!(backoff(attempt, u64::MAX).as_millis(), 4999);
+            assert_eq!(backoff(attempt, 0), Duration::ZERO);
+        }
+    }
+}
