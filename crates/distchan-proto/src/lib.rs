@@ -15,6 +15,11 @@ pub mod failure;
 mod frame;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
+#[cfg(not(feature = "sabotage"))]
+#[expect(unreachable_pub, reason = "it is public with the feature")]
+mod sabotage;
 pub mod schema;
 pub mod server;
 mod session;

@@ -11,6 +11,7 @@ use crate::dispatch::records;
 use crate::dispatch::{Dispatch, endings::Next};
 use crate::failure::AttemptEnd;
 use crate::ids::{Attempt, JobId, SinkId};
+use crate::sabotage::Sabotage;
 use crate::time::Time;
 
 impl Dispatch {
@@ -60,7 +61,8 @@ impl Dispatch {
         };
         lease.window.settled(now, settled);
         if lease.is_sparse() {
-            lease.compact(|job| lots.slot_mut(*job).is_some_and(|slot| slot.is_handed_to(member)));
+            lease
+                .compact(|job, attempt| lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)));
         }
         self.rejoin(member);
     }
@@ -85,6 +87,9 @@ impl Dispatch {
             match slot.filter(|slot| slot.is_with(member, entry.attempt)).map(|slot| slot.sink) {
                 None => self.stats.refused_answers += 1,
                 Some(sink) if in_place => parts.push(sink, start, *entry, &mut self.outcomes),
+                Some(sink) if Sabotage::ReleaseEarly.is_on() => {
+                    parts.push(sink, start, *entry, &mut self.outcomes);
+                }
                 Some(_) => self.hold(member, &batch.payload.slice(range(start, entry)), entry),
             }
         }
@@ -161,15 +166,17 @@ impl Dispatch {
         }
         let Some(Settled { slot, bytes }) = self.lots.settle(job, member, attempt) else {
             self.refuse(member, job, attempt);
-            return None;
+            return (Sabotage::CompleteTwice.is_on() && self.lots.slot_mut(job).is_none())
+                .then_some(SinkId::RECEIVER);
         };
+        let member = if Sabotage::AcceptStale.is_on() { slot.member().unwrap_or(member) } else { member };
         if slot.has_record {
             self.records.close(job);
         }
         self.stats.completed += 1;
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(job, bytes);
+            lease.release(job, slot.attempt, bytes);
             lease.held -= held;
             lease.completed += 1;
         }
@@ -217,10 +224,13 @@ impl Dispatch {
 
     /// A handed job is no longer in its worker's hand.
     pub(super) fn release_from(&mut self, member: MemberId, job: JobId) {
-        let bytes = self.lots.bytes_of(job);
+        let Some((slot, payload)) = self.lots.job_mut(job) else {
+            return;
+        };
+        let (attempt, bytes) = (slot.attempt, payload.len() as u64);
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(job, bytes);
+            lease.release(job, attempt, bytes);
             lease.held -= held;
         }
     }

@@ -1,8 +1,9 @@
 //! What must hold of a channel's jobs between any two calls. It looks, and changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dispatch::Dispatch;
+use crate::dispatch::lease::MemberId;
 use crate::dispatch::lot::{Place, Slot};
 use crate::dispatch::records::Due;
 use crate::ids::JobId;
@@ -52,12 +53,16 @@ impl Dispatch {
     fn check_places(&self) {
         let (mut backlog, mut backing_off, mut records) = (0, Count::default(), 0);
         let mut members: BTreeMap<_, (Count, Count)> = BTreeMap::new();
+        let mut deliveries = BTreeSet::new();
         for (job, slot, bytes) in self.lots.census() {
             match (slot.place, slot.member()) {
                 (Place::Backlog, _) => backlog += 1,
                 (Place::BackingOff, _) => backing_off.add(bytes),
                 (Place::Placed, Some(member)) => members.entry(member).or_default().0.add(bytes),
-                (Place::Handed, Some(member)) => members.entry(member).or_default().1.add(bytes),
+                (Place::Handed, Some(member)) => {
+                    members.entry(member).or_default().1.add(bytes);
+                    deliveries.insert((member, job, slot.attempt));
+                }
                 (Place::Placed | Place::Handed | Place::Settled, _) => panic!("job {job} is nowhere"),
             }
             records += usize::from(slot.has_record);
@@ -69,10 +74,14 @@ impl Dispatch {
         assert_eq!(self.records.len(), records, "whoever has a record is marked, and nobody else");
         for (index, lease) in self.leases.iter().enumerate() {
             let Some(lease) = lease else { continue };
-            let member = members.keys().copied().find(|member| member.0 as usize == index);
-            let (placed, handed) = member.and_then(|member| members.remove(&member)).unwrap_or_default();
+            let member = MemberId(u32::try_from(index).expect("members are few"));
+            let (placed, handed) = members.remove(&member).unwrap_or_default();
+            for (job, attempt) in lease.handed() {
+                deliveries.remove(&(member, *job, *attempt));
+            }
             lease.check_invariants(placed.jobs, handed.jobs, placed.bytes + handed.bytes);
         }
+        assert!(deliveries.is_empty(), "nobody would miss these with their workers: {deliveries:?}");
         assert!(members.is_empty(), "jobs are with workers that are gone: {members:?}");
     }
 

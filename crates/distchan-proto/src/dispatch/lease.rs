@@ -34,8 +34,8 @@ pub(crate) struct Lease {
     placed: VecDeque<(JobId, u64)>,
     /// How many of `placed` have their outcome already.
     void: usize,
-    /// Taken by the writer, oldest first. Jobs settled out of order stay until they are at the front, or until they are many.
-    handed: VecDeque<JobId>,
+    /// Deliveries taken by the writer, oldest first. What was answered out of order stays until it is at the front, or until it is much.
+    handed: VecDeque<(JobId, Attempt)>,
     /// Deliveries that the worker has not answered.
     outstanding: u32,
     /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
@@ -150,9 +150,9 @@ impl Lease {
     }
 
     /// The writer has taken the next job.
-    pub(crate) fn hand(&mut self) {
+    pub(crate) fn hand(&mut self, attempt: Attempt) {
         if let Some((job, _)) = self.placed.pop_front() {
-            self.handed.push_back(job);
+            self.handed.push_back((job, attempt));
             self.outstanding += 1;
         }
     }
@@ -181,12 +181,12 @@ impl Lease {
         self.void = 0;
     }
 
-    /// A handed job of so many bytes is no longer in hand.
+    /// A delivery of so many bytes is no longer in hand.
     #[inline]
-    pub(crate) fn release(&mut self, job: JobId, bytes: u64) {
+    pub(crate) fn release(&mut self, job: JobId, attempt: Attempt, bytes: u64) {
         self.outstanding -= 1;
         self.bytes -= bytes;
-        if self.handed.front() == Some(&job) {
+        if self.handed.front() == Some(&(job, attempt)) {
             self.handed.pop_front();
         }
         if self.outstanding == 0 {
@@ -205,7 +205,7 @@ impl Lease {
             return;
         }
         if let Some(revoked) = self.revoked.remove(&(job, attempt)) {
-            self.release(job, revoked.bytes);
+            self.release(job, attempt, revoked.bytes);
         }
     }
 
@@ -214,22 +214,18 @@ impl Lease {
         self.revoked.values().any(|revoked| revoked.was_started)
     }
 
-    /// Whether it is time to forget the settled jobs among those handed.
+    /// Whether it is time to forget the answered deliveries among those handed.
     pub(crate) fn is_sparse(&self) -> bool {
         self.handed.len() > 2 * self.outstanding as usize + 64
     }
 
-    /// Keeps only the jobs that are still in hand, each once: one that was revoked and came again stands twice.
-    pub(crate) fn compact(&mut self, is_held: impl FnMut(&JobId) -> bool) {
-        self.handed.retain(is_held);
-        let mut jobs = Vec::from(std::mem::take(&mut self.handed));
-        jobs.sort_unstable();
-        jobs.dedup();
-        self.handed = jobs.into();
+    /// Keeps only the deliveries that are still in hand and wanted.
+    pub(crate) fn compact(&mut self, mut is_held: impl FnMut(JobId, Attempt) -> bool) {
+        self.handed.retain(|(job, attempt)| is_held(*job, *attempt));
     }
 
-    /// The jobs that were handed, perhaps settled since.
-    pub(crate) const fn handed(&self) -> &VecDeque<JobId> {
+    /// The deliveries that were handed, perhaps answered since. A job that was revoked and came again is there twice.
+    pub(crate) const fn handed(&self) -> &VecDeque<(JobId, Attempt)> {
         &self.handed
     }
 

@@ -6,8 +6,9 @@ use crate::dispatch::lot::{Lots, Place};
 use crate::dispatch::window::Window;
 use crate::dispatch::{Capacity, Dispatch};
 use crate::failure::{AttemptEnd, Ending};
-use crate::ids::{JobId, SessionId};
+use crate::ids::{Attempt, JobId, SessionId};
 use crate::limits;
+use crate::sabotage::Sabotage;
 use crate::time::Time;
 
 /// How a worker's part in a channel ends.
@@ -62,17 +63,18 @@ impl Dispatch {
         // Whoever had begun something was brought down by that, if by a job at all: the others only stood by.
         let is_explained = departure == Departure::Lost
             && (lease.is_busy_with_revoked()
-                || lease.handed().iter().any(|job| self.is_started_with(*job, member)));
-        for job in lease.handed() {
-            if self.lots.slot_mut(*job).is_some_and(|slot| slot.is_handed_to(member)) {
+                || lease.handed().iter().any(|(job, attempt)| self.is_started_with(*job, *attempt, member)));
+        for &(job, attempt) in lease.handed() {
+            let is_known = !Sabotage::ForgetOnDisconnect.is_on();
+            if is_known && self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
                 let next = match departure {
                     Departure::Left => {
-                        self.end_attempt(now, *job, &lease.identity, AttemptEnd::Returned);
+                        self.end_attempt(now, job, &lease.identity, AttemptEnd::Returned);
                         Next::AtOnce
                     }
-                    Departure::Lost => self.end_lost(now, *job, &lease.identity, is_explained),
+                    Departure::Lost => self.end_lost(now, job, &lease.identity, is_explained),
                 };
-                self.go_on(now, *job, next);
+                self.go_on(now, job, next);
             }
         }
     }
@@ -82,7 +84,7 @@ impl Dispatch {
         let started = self.records.get(job).is_some_and(|record| record.started.is_some());
         self.end_attempt(now, job, identity, AttemptEnd::Crashed { started });
         let record = self.records.open(job);
-        if started {
+        if started || Sabotage::CountBystander.is_on() {
             record.crashes += 1;
             self.stats.crashes += 1;
         } else if !is_explained {
@@ -91,8 +93,8 @@ impl Dispatch {
         if record.is_deadly(self.policy.crash_limit) { Next::End(Ending::Dead) } else { Next::AtOnce }
     }
 
-    fn is_started_with(&mut self, job: JobId, member: MemberId) -> bool {
-        let slot = self.lots.slot_mut(job).filter(|slot| slot.is_handed_to(member) && slot.has_record);
+    fn is_started_with(&mut self, job: JobId, attempt: Attempt, member: MemberId) -> bool {
+        let slot = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt) && slot.has_record);
         slot.is_some() && self.records.get(job).is_some_and(|record| record.started.is_some())
     }
 

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::batch::{self, Batch, Entry, Kind};
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::limits;
+use crate::sabotage::Sabotage;
 
 /// Results below this size are copied when they are held.
 const SMALL: usize = 4096;
@@ -139,6 +140,11 @@ impl Outcomes {
             self.releases.push_back(release);
             return;
         };
+        let is_again = release.batch.entries.first().is_some_and(|entry| entry.attempt > Attempt::FIRST);
+        if Sabotage::BreakOrder.is_on() && is_again {
+            self.releases.push_back(release);
+            return;
+        }
         self.parked_cost += release.batch.cost();
         order.parked.insert(job, release);
         while let Some(release) = order.parked.remove(&order.next) {

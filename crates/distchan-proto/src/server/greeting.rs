@@ -6,6 +6,7 @@ use crate::error::{Code, printable};
 use crate::frame::control::{Hello, Resume, Welcome};
 use crate::ids::{SessionId, SessionKey};
 use crate::limits;
+use crate::sabotage::Sabotage;
 use crate::server::ServerMachine;
 use crate::server::event::ServerEvent;
 use crate::server::peer::{Link, Peer, Standing};
@@ -124,6 +125,9 @@ impl ServerMachine {
             return;
         };
         peer.standing = Standing::Here;
+        if Sabotage::CompleteTwice.is_on() {
+            peer.session.replay.forget_one();
+        }
         let received = peer.session.replay.received();
         peer.session.welcome(Welcome { session: id, epoch, key, received, rhythm, grace });
         peer.session.greeted(now, rhythm);

@@ -9,6 +9,7 @@ use crate::frame::batch;
 use crate::frame::control::{Control, Direction};
 use crate::ids::{ChannelId, ChannelNo, ConnectionId, SessionId};
 use crate::limits;
+use crate::sabotage::Sabotage;
 use crate::server::peer::Link;
 use crate::server::{End, ServerMachine};
 use crate::session::{Incoming, body_limit};
@@ -167,7 +168,9 @@ impl ServerMachine {
             return;
         };
         let grant = link.window.consume(std::mem::take(&mut link.withheld));
-        if let Some(total) = grant {
+        if let Some(total) = grant
+            && !Sabotage::LoseCredit.is_on()
+        {
             self.tell(id, no, &Control::Credit(total));
         }
     }

@@ -23,6 +23,7 @@ use crate::frame::batch::TableWriter;
 use crate::frame::control::{Control, Direction, cut};
 use crate::ids::{ChannelId, ChannelNo, ConnectionId, SessionId};
 use crate::limits;
+use crate::sabotage::Sabotage;
 use crate::server::channel::Channel;
 pub use crate::server::channel::ChannelOptions;
 pub use crate::server::event::ServerEvent;
@@ -487,7 +488,8 @@ impl ServerMachine {
     /// Whether a worker that is here could come back over another connection.
     fn may_return(&self, id: SessionId) -> bool {
         let can_resume = |peer: &Peer| peer.standing == Standing::Here && peer.can_resume;
-        !self.config.grace.is_zero() && !self.is_shut && self.peers.get(&id).is_some_and(can_resume)
+        let is_patient = !self.config.grace.is_zero() && !Sabotage::NoGrace.is_on();
+        is_patient && !self.is_shut && self.peers.get(&id).is_some_and(can_resume)
     }
 
     fn leave(&mut self, channel: ChannelId, member: MemberId, departure: Departure) {
@@ -580,6 +582,9 @@ impl ServerMachine {
         {
             // With a thousand workers, to look at each of them after every call would be all that a test does.
             let calls = self.calls.replace(self.calls.get().wrapping_add(1));
+            if crate::sabotage::is_any_on() {
+                return;
+            }
             if self.peers.len() <= 64 || calls.is_multiple_of(256) {
                 self.check_invariants();
             }

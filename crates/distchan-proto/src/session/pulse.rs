@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::ProtocolError;
 use crate::limits;
+use crate::sabotage::Sabotage;
 use crate::time::Time;
 
 /// How often a side asks, and how long it waits.
@@ -94,7 +95,7 @@ impl Pulse {
 
     /// Time has passed: says whether the next question is to be asked now; an error where the peer is lost.
     pub(crate) fn check(&mut self, now: Time) -> Result<bool, ProtocolError> {
-        if now - self.next() > self.rhythm.heartbeat {
+        if now - self.next() > self.rhythm.heartbeat || Sabotage::WaitForEver.is_on() {
             // This side itself was asleep: it cannot know what it would have heard.
             self.heard = now;
             self.unanswered = self.unanswered.map(|_| now);

@@ -72,6 +72,14 @@ impl Replay {
         self.received
     }
 
+    /// Asks for the last frame again, where the peer was not told that it has arrived: what must never happen.
+    pub(crate) const fn forget_one(&mut self) {
+        if self.unsaid > 0 {
+            self.received -= 1;
+            self.unsaid = 0;
+        }
+    }
+
     /// What is kept for the peer, in bytes.
     pub(crate) const fn kept_bytes(&self) -> usize {
         self.kept_bytes

@@ -11,8 +11,7 @@ use distchan_proto::time::Time;
 use crate::oracle::Verdict;
 use crate::plan::LivenessPlan;
 
-/// How early a peer may count as silent, as a share of the time after which it does: it is heard by whole frames, which arrive later than
-/// their first bytes, and a question may wait behind other bytes.
+/// How early a peer may count as silent, as a share of the time after which it does: a question may wait behind other bytes.
 const EARLY: u32 = 4;
 
 /// How late something may be noticed.
@@ -63,6 +62,8 @@ struct Facts {
     echoed: Time,
     /// When the server last heard something that the worker wrote after it had heard the server.
     echo_heard: Time,
+    /// When it last heard something that belongs to the worker's session: an answer may stand behind many of those.
+    got_on: Time,
     lost: Option<(Time, Loss)>,
     /// The worker ends by itself whatever session goes over it.
     is_ending: bool,
@@ -96,6 +97,7 @@ impl Sessions {
             worker_heard: now,
             echoed: now,
             echo_heard: now,
+            got_on: now,
             lost: None,
             is_ending: false,
             is_parting: false,
@@ -103,7 +105,7 @@ impl Sessions {
         self.connections.insert(connection, facts);
     }
 
-    /// The server has read something.
+    /// The server has read a whole frame.
     pub(crate) fn server_heard(&mut self, now: Time, connection: ConnectionId) {
         if let Some(facts) = self.connections.get_mut(&connection) {
             facts.server_heard = now;
@@ -128,6 +130,13 @@ impl Sessions {
     pub(crate) fn echo_heard(&mut self, now: Time, connection: ConnectionId) {
         if let Some(facts) = self.connections.get_mut(&connection) {
             facts.echo_heard = now;
+        }
+    }
+
+    /// The server has read a whole frame that belongs to the worker's session.
+    pub(crate) fn got_on(&mut self, now: Time, connection: ConnectionId) {
+        if let Some(facts) = self.connections.get_mut(&connection) {
+            facts.got_on = now;
         }
     }
 
@@ -206,8 +215,9 @@ impl Sessions {
         let session = self.alive(name)?;
         let connection = session.connection;
         session.away_since = Some(now);
-        match self.connections.get(&connection).map(|facts| facts.lost) {
-            Some(Some(_)) => Ok(()),
+        // The connection is gone, or its worker has said that it gives it up.
+        match self.connections.get(&connection) {
+            Some(facts) if facts.lost.is_some() || facts.is_parting => Ok(()),
             _ => Err(format!("session {} is away while its connection is there", name.session)),
         }
     }
@@ -271,7 +281,7 @@ impl Sessions {
             let is_overdue = match session.away_since {
                 Some(since) => now - since > liveness.grace + LATE,
                 None => {
-                    let answered = facts.echo_heard.max(facts.worker_heard);
+                    let answered = facts.echo_heard.max(facts.worker_heard).max(facts.got_on);
                     now - facts.server_heard > liveness.lost_after + LATE || now - answered > patience
                 }
             };

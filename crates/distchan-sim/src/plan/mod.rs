@@ -92,13 +92,21 @@ impl Plan {
         Time::from_origin(self.storm)
     }
 
-    /// How long the healing phase may take before the cluster counts as stuck: all that is kept for a peer that may come back, and all
-    /// jobs one behind the other on a few workers.
+    /// How long the healing phase may take before the cluster counts as stuck: all that is kept for a peer that may come back, all
+    /// jobs one behind the other, each with a way there and back of its own, and a new process for each that is killed by a job.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        let jobs: u64 = self.channels.iter().map(|channel| channel.jobs).sum();
-        let work: Duration = self.channels.iter().map(ChannelPlan::longest_work).sum();
-        Duration::from_secs(600 + jobs / 10) + work
+        let times = |duration: Duration, count: u64| duration * u32::try_from(count).unwrap_or(u32::MAX);
+        let round_trip = 2 * (self.network.latency + self.network.jitter);
+        let poisoned =
+            |channel: &ChannelPlan| (channel.jobs * self.faults.share(Fault::Poison)).div_ceil(500);
+        let of_channel = |channel: &ChannelPlan| {
+            let deaths = poisoned(channel) * u64::from(channel.policy.crash_limit);
+            channel.longest_work()
+                + times(Duration::from_millis(100) + 2 * round_trip, channel.jobs)
+                + times(Duration::from_millis(500) + 8 * round_trip, deaths)
+        };
+        Duration::from_secs(600) + self.channels.iter().map(of_channel).sum::<Duration>()
     }
 
     /// Whether a worker's place is behind a proxy, and whether its workers cannot resume: properties of the place.

@@ -1,6 +1,8 @@
-//! The server's process: drives its machine by the drain rule, and tells the oracle what comes up. What its user does is in `client`.
+//! The server's process: drives its machine by the drain rule, and tells the oracle what comes up. What its user does is in `client`,
+//! what can be seen on the wire in `frames`.
 
 mod client;
+mod frames;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,7 @@ use crate::oracle::Verdict;
 use crate::oracle::sessions::SessionName;
 use crate::plan::{Plan, Route};
 use crate::server::client::Client;
+use crate::server::frames::Whole;
 use crate::worker::LINGER;
 use crate::world::{Event, World};
 
@@ -119,9 +122,15 @@ impl ServerHost {
                 input.extend_from_slice(piece);
             }
             world.note("server reads", connection.0, input.len() as u64);
-            world.oracle.sessions.server_heard(world.now, connection);
+            let frames = frames::whole(input);
+            if frames > Whole::None {
+                world.oracle.sessions.server_heard(world.now, connection);
+            }
+            if frames == Whole::OfSession {
+                world.oracle.sessions.got_on(world.now, connection);
+            }
             self.machine.handle_input(world.now, connection, input);
-            note_echo(world, link, connection);
+            note_echo(world, link, connection, input.len() as u64);
             note_announcements(world, link, connection);
         }
         if arrived.has_ended {
@@ -322,10 +331,10 @@ pub(crate) fn route_seen_by(side: Side, route: Route, link: LinkNo) -> String {
     }
 }
 
-/// Tells the oracle whether both directions work.
-fn note_echo(world: &mut World, no: LinkNo, connection: ConnectionId) {
+/// Tells the oracle whether both directions work. Of what was read, `partial` bytes are the beginning of a frame.
+fn note_echo(world: &mut World, no: LinkNo, connection: ConnectionId, partial: u64) {
     let Some(link) = world.network.get(no) else { return };
-    let read = link.from(Side::Worker).read;
+    let read = link.from(Side::Worker).read - partial;
     if let Some((_, then)) = link.echo.take_if(|(up_to, _)| *up_to < read) {
         world.oracle.sessions.echoed(then, connection);
     }

@@ -139,3 +139,23 @@ fn a_deadline_is_rounded_up_and_one_that_has_passed_leaves_nothing() {
     stage.advance(late);
     assert_eq!(stage.only_failure().0, 3);
 }
+
+#[test]
+fn a_job_that_came_again_to_the_worker_it_was_taken_from_is_missed_when_that_worker_is_lost() {
+    let timeout = Some(SECOND);
+    let policy = Policy { job_timeout: timeout, backoff: (Duration::ZERO, SECOND), ..Policy::default() };
+    let mut stage = Stage::new(false, policy);
+    let member = stage.join(200);
+    stage.submit(150);
+    assert_eq!(stage.take(member).len(), 150);
+    stage.started(member, 1, 1);
+    stage.advance(SECOND);
+    assert_eq!((stage.revoked(), stage.take(member)), (vec![(member, 1, 1)], vec![(1, 2, 0)]));
+    // So much is answered that what was handed is gone through; then the old attempt is answered, too late.
+    stage.say_run(member, Kind::Done, 2, 1, 148);
+    stage.say(member, Kind::Done, 1, 1);
+    assert_eq!(stage.dispatch.stats().in_flight, 1);
+    stage.lose(member);
+    let other = stage.join(1);
+    assert_eq!(stage.take(other), [(1, 3, 0)]);
+}
