@@ -135,6 +135,45 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// Consecutive values' bytes, inside a batch's payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces<'a> {
+    payload: &'a Bytes,
+    start: u32,
+    ends: &'a [u32],
+}
+
+impl<'a> Pieces<'a> {
+    /// The first begins at `start`, each further one where the one before ends.
+    pub(crate) const fn new(payload: &'a Bytes, start: u32, ends: &'a [u32]) -> Self {
+        Self { payload, start, ends }
+    }
+
+    /// All their bytes.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        let end = self.ends.last().copied().unwrap_or(self.start);
+        self.payload.get(self.start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Each one's length.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
+        let mut start = self.start;
+        self.ends.iter().map(move |end| (end - std::mem::replace(&mut start, *end)) as usize)
+    }
+
+    /// The first `count` of them, and the others.
+    pub(crate) fn split_at(&self, count: usize) -> (Self, Self) {
+        let (front, back) = self.ends.split_at_checked(count).unwrap_or((self.ends, &[]));
+        let middle = front.last().copied().unwrap_or(self.start);
+        (Self { ends: front, ..*self }, Self { ends: back, start: middle, ..*self })
+    }
+
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<Piece<'a>> {
+        self.ends.first().map(|end| Piece::new(self.payload, self.start, *end))
+    }
+}
+
 pub(crate) const fn cost(entries: usize, payload: usize) -> u64 {
     entries as u64 * limits::ENTRY_COST + payload as u64
 }

@@ -16,12 +16,19 @@ use crate::time::Time;
 
 impl Dispatch {
     /// Takes a batch of answers. What speaks of a job that is not with `member`, in this attempt, is refused and counted.
-    pub(crate) fn answer(&mut self, now: Time, member: MemberId, batch: &Batch) {
+    pub(crate) fn answer(&mut self, now: Time, member: MemberId, batch: Batch) {
         let mut parts = Parts::new(batch);
         let settled_before = self.lots.unsettled();
         let mut index = 0;
-        while let Some(entry) = batch.entries.get(index) {
-            let start = batch.start(index);
+        while let Some(entry) = parts.source().entries.get(index).copied() {
+            if entry.kind == Kind::Last && self.outcomes.is_next(entry.job) {
+                let count = self.answer_run(member, index, &mut parts);
+                index += count;
+                if count > 0 {
+                    continue;
+                }
+            }
+            let start = parts.source().start(index);
             // A run longer than all that this worker has is a lie: it is not worth a look-up for each job.
             if entry.run() > u64::from(self.lease(member).map_or(0, Lease::outstanding)) {
                 self.stats.refused_answers += entry.run();
@@ -31,19 +38,25 @@ impl Dispatch {
             let run = (0..entry.run()).map(|further| JobId(entry.job.0.wrapping_add(further)));
             match entry.kind {
                 Kind::Result => {
-                    index = self.answer_results(member, batch, index, &mut parts);
+                    index = self.answer_results(member, index, &mut parts);
                     continue;
                 }
-                Kind::Last => self.answer_last(now, member, batch, index, &mut parts),
+                Kind::Last => self.answer_last(now, member, index, &mut parts),
                 Kind::Failed => {
-                    let reason =
-                        || records::reason(batch.payload.get(range(start, entry)).unwrap_or_default());
-                    self.answer_failed(now, member, entry.job, entry.attempt, reason, &mut parts);
+                    let text = parts.source().payload.slice(range(start, &entry));
+                    self.answer_failed(
+                        now,
+                        member,
+                        entry.job,
+                        entry.attempt,
+                        || records::reason(&text),
+                        &mut parts,
+                    );
                 }
                 Kind::Done => {
-                    run.for_each(|job| self.answer_done(now, member, job, start, entry, &mut parts))
+                    run.for_each(|job| self.answer_done(now, member, job, start, &entry, &mut parts))
                 }
-                Kind::Returned => run.for_each(|job| self.answer_returned(now, member, job, entry)),
+                Kind::Returned => run.for_each(|job| self.answer_returned(now, member, job, &entry)),
                 Kind::Value | Kind::Void => {}
             }
             index += 1;
@@ -51,6 +64,26 @@ impl Dispatch {
         parts.flush(&mut self.outcomes);
         let settled = u32::try_from(settled_before - self.lots.unsettled()).unwrap_or(u32::MAX);
         self.after_answers(now, member, settled);
+    }
+
+    /// Jobs that are completed, one after the other, each with one result: what nearly all answers are. Returns how many entries that was.
+    fn answer_run(&mut self, member: MemberId, index: usize, parts: &mut Parts) -> usize {
+        let entries = parts.source().entries.get(index..).unwrap_or_default();
+        let in_turn = self.outcomes.count_in_turn(entries);
+        let run = self.lots.settle_run(member, entries.get(..in_turn).unwrap_or_default());
+        if run.count == 0 {
+            return 0;
+        }
+        parts.push_as_they_stand(run.sink, index..index + run.count, &mut self.outcomes);
+        if self.outcomes.is_ordered() {
+            parts.pass_over(run.count as u64, &mut self.outcomes);
+        }
+        self.stats.completed += run.count as u64;
+        if let Some(lease) = self.lease_mut(member) {
+            lease.release(u32::try_from(run.count).unwrap_or(u32::MAX), run.bytes);
+            lease.completed += run.count as u64;
+        }
+        run.count
     }
 
     /// Puts the worker back into the ring when it has room again.
@@ -61,6 +94,9 @@ impl Dispatch {
         };
         lease.window.settled(now, settled);
         if lease.is_sparse() {
+            lease.trim(|job| lots.first_open(job));
+        }
+        if lease.is_sparse() {
             lease
                 .compact(|job, attempt| lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)));
         }
@@ -69,28 +105,24 @@ impl Dispatch {
 
     /// Results of a job, from `index` as far as they go: they stay in their part where the job's end follows in the same batch,
     /// else they are held. Returns the index behind them.
-    fn answer_results(
-        &mut self,
-        member: MemberId,
-        batch: &Batch,
-        index: usize,
-        parts: &mut Parts<'_>,
-    ) -> usize {
-        let rest = batch.entries.get(index..).unwrap_or_default();
+    fn answer_results(&mut self, member: MemberId, index: usize, parts: &mut Parts) -> usize {
+        let rest = parts.source().entries.get(index..).unwrap_or_default();
         let Some(first) = rest.first() else { return index };
         let count = rest.iter().take_while(|next| next.job == first.job && next.kind == Kind::Result).count();
         let ends_here = rest.get(count).is_some_and(|end| end.job == first.job && end.kind == Kind::Last);
         let in_place = ends_here && !self.outcomes.is_ordered() && !self.outcomes.holds(first.job);
-        for (offset, entry) in rest.iter().take(count).enumerate() {
-            let start = batch.start(index + offset);
+        let is_shown = in_place || Sabotage::ReleaseEarly.is_on();
+        for index in index..index + count {
+            let start = parts.source().start(index);
+            let Some(entry) = parts.source().entries.get(index).copied() else { break };
             let slot = self.lots.slot_mut(entry.job);
-            match slot.filter(|slot| slot.is_with(member, entry.attempt)).map(|slot| slot.sink) {
-                None => self.stats.refused_answers += 1,
-                Some(sink) if in_place => parts.push(sink, start, *entry, &mut self.outcomes),
-                Some(sink) if Sabotage::ReleaseEarly.is_on() => {
-                    parts.push(sink, start, *entry, &mut self.outcomes);
-                }
-                Some(_) => self.hold(member, &batch.payload.slice(range(start, entry)), entry),
+            if !slot.is_some_and(|slot| slot.is_with(member, entry.attempt)) {
+                self.stats.refused_answers += 1;
+            } else if is_shown {
+                parts.push(self.lots.sink_of(entry.job), start, entry, &mut self.outcomes);
+            } else {
+                let result = parts.source().payload.slice(range(start, &entry));
+                self.hold(member, &result, &entry);
             }
         }
         index + count
@@ -107,15 +139,8 @@ impl Dispatch {
     }
 
     /// A job is completed with the entry at `index`, which has a payload.
-    fn answer_last(
-        &mut self,
-        now: Time,
-        member: MemberId,
-        batch: &Batch,
-        index: usize,
-        parts: &mut Parts<'_>,
-    ) {
-        let Some(entry) = batch.entries.get(index) else {
+    fn answer_last(&mut self, now: Time, member: MemberId, index: usize, parts: &mut Parts) {
+        let Some(entry) = parts.source().entries.get(index).copied() else {
             return;
         };
         let Some(sink) = self.complete(now, member, entry.job, entry.attempt, parts) else {
@@ -123,9 +148,9 @@ impl Dispatch {
         };
         if self.outcomes.is_ordered() || self.outcomes.holds(entry.job) {
             parts.flush(&mut self.outcomes);
-            self.outcomes.finish(entry.job, sink, batch.part(index..index + 1));
+            self.outcomes.finish(entry.job, sink, parts.source().part(index..index + 1));
         } else {
-            parts.push(sink, batch.start(index), *entry, &mut self.outcomes);
+            parts.push(sink, parts.source().start(index), entry, &mut self.outcomes);
         }
     }
 
@@ -137,7 +162,7 @@ impl Dispatch {
         job: JobId,
         start: u32,
         entry: &Entry,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts,
     ) {
         let Some(sink) = self.complete(now, member, job, entry.attempt, parts) else {
             return;
@@ -158,29 +183,29 @@ impl Dispatch {
         member: MemberId,
         job: JobId,
         attempt: Attempt,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts,
     ) -> Option<SinkId> {
         if self.outcomes.is_overflown(job) {
             self.answer_failed(now, member, job, attempt, outcome::overflow, parts);
             return None;
         }
-        let Some(Settled { slot, bytes }) = self.lots.settle(job, member, attempt) else {
+        let Some(Settled { slot, sink, bytes }) = self.lots.settle(job, member, attempt) else {
             self.refuse(member, job, attempt);
             return (Sabotage::CompleteTwice.is_on() && self.lots.slot_mut(job).is_none())
                 .then_some(SinkId::RECEIVER);
         };
         let member = if Sabotage::AcceptStale.is_on() { slot.member().unwrap_or(member) } else { member };
-        if slot.has_record {
+        if slot.has_record() {
             self.records.close(job);
         }
         self.stats.completed += 1;
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(job, slot.attempt, bytes);
+            lease.release(1, bytes);
             lease.held -= held;
             lease.completed += 1;
         }
-        Some(slot.sink)
+        Some(sink)
     }
 
     fn answer_failed(
@@ -190,7 +215,7 @@ impl Dispatch {
         job: JobId,
         attempt: Attempt,
         reason: impl FnOnce() -> String,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts,
     ) {
         if self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
             // Outcomes stay in the order in which they came.
@@ -224,13 +249,10 @@ impl Dispatch {
 
     /// A handed job is no longer in its worker's hand.
     pub(super) fn release_from(&mut self, member: MemberId, job: JobId) {
-        let Some((slot, payload)) = self.lots.job_mut(job) else {
-            return;
-        };
-        let (attempt, bytes) = (slot.attempt, payload.len() as u64);
+        let bytes = self.lots.bytes_of(job);
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(job, attempt, bytes);
+            lease.release(1, bytes);
             lease.held -= held;
         }
     }

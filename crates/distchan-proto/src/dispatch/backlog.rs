@@ -44,6 +44,15 @@ impl Backlog {
         self.returned.insert(job);
     }
 
+    /// Jobs that were just taken by [`Backlog::pop_run`] stay after all.
+    pub(crate) fn put_back(&mut self, jobs: Range<u64>) {
+        if jobs.end == self.fresh.start && self.returned.is_empty() {
+            self.fresh.start = jobs.start;
+        } else {
+            self.returned.extend(jobs.map(JobId));
+        }
+    }
+
     /// The same for a job that has brought down a worker.
     pub(crate) fn give_back_blamed(&mut self, job: JobId) {
         self.blamed.insert(job);
@@ -59,14 +68,29 @@ impl Backlog {
         self.returned.first().copied().or_else(|| (!self.fresh.is_empty()).then_some(JobId(self.fresh.start)))
     }
 
-    /// Takes the next job.
-    pub(crate) fn pop(&mut self) -> Option<JobId> {
-        if let Some(job) = self.returned.pop_first() {
-            return Some(job);
+    /// Takes the next jobs, as far as they are consecutive, `most` at most.
+    pub(crate) fn pop_run(&mut self, most: u32) -> Range<u64> {
+        let Some(first) = self.peek().filter(|_| most > 0) else {
+            return 0..0;
+        };
+        let limit = first.0.saturating_add(most.into());
+        let mut end = first.0;
+        if self.returned.is_empty() {
+            let hole = self.holes.first().map_or(self.fresh.end, |hole| hole.0);
+            end = limit.min(self.fresh.end).min(hole);
+            self.fresh.start = end;
+            self.skip_holes();
+        } else {
+            while end < limit && self.returned.remove(&JobId(end)) {
+                end += 1;
+            }
         }
-        let job = self.fresh.next().map(JobId);
-        self.skip_holes();
-        job
+        first.0..end
+    }
+
+    /// How many jobs wait that any worker could take.
+    pub(crate) fn available(&self) -> u64 {
+        self.returned.len() as u64 + (self.fresh.end - self.fresh.start) - self.holes.len() as u64
     }
 
     /// Takes out a job that waits, wherever it stands.
@@ -90,8 +114,7 @@ impl Backlog {
 
     #[cfg(any(debug_assertions, test))]
     pub(crate) fn len(&self) -> u64 {
-        (self.returned.len() + self.blamed.len()) as u64 + (self.fresh.end - self.fresh.start)
-            - self.holes.len() as u64
+        self.available() + self.blamed.len() as u64
     }
 }
 
@@ -103,17 +126,19 @@ mod tests {
     fn what_was_taken_out_is_passed_over_wherever_it_stood() {
         let mut backlog = Backlog::new(JobId(1));
         backlog.extend(8);
-        assert_eq!((backlog.pop(), backlog.pop()), (Some(JobId(1)), Some(JobId(2))));
+        assert_eq!((backlog.pop_run(1), backlog.pop_run(1)), (1..2, 2..3));
         backlog.give_back(JobId(2));
         backlog.give_back(JobId(1));
         for job in [1, 3, 5, 6, 8] {
             backlog.remove(JobId(job));
         }
         assert_eq!(backlog.len(), 3);
-        assert_eq!([(); 3].map(|()| backlog.pop()), [2, 4, 7].map(|job| Some(JobId(job))));
+        assert_eq!([(); 4].map(|()| backlog.pop_run(9)), [2..3, 4..5, 7..8, 0..0]);
         assert!(backlog.is_empty() && backlog.peek().is_none());
         assert_eq!((backlog.returned.len(), backlog.holes.len()), (0, 0));
-        assert_eq!(backlog.extend(1), 9);
-        assert_eq!(backlog.pop(), Some(JobId(9)));
+        assert_eq!(backlog.extend(5), 9);
+        assert_eq!((backlog.pop_run(3), backlog.pop_run(3)), (9..12, 12..14));
+        [13, 10, 9, 12].into_iter().for_each(|job| backlog.give_back(JobId(job)));
+        assert_eq!([(); 3].map(|()| backlog.pop_run(3)), [9..11, 12..14, 0..0]);
     }
 }

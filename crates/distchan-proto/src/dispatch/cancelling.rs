@@ -47,7 +47,7 @@ impl Dispatch {
             return;
         };
         let (slot, bytes) = (*slot, payload.len() as u64);
-        match slot.place {
+        match slot.place() {
             Place::Backlog => self.backlog.remove(job),
             Place::BackingOff => self.backing_off.remove(bytes),
             Place::Placed => self.unplace(slot.member(), bytes),
@@ -59,7 +59,7 @@ impl Dispatch {
             Place::Settled => {}
         }
         self.give_up(job, Ending::Cancelled, is_overdue);
-        if slot.place == Place::Placed
+        if slot.place() == Place::Placed
             && let Some(member) = slot.member()
         {
             self.compact_placed(member);
@@ -71,7 +71,7 @@ impl Dispatch {
     pub(super) fn revoke(&mut self, job: JobId) -> Option<Identity> {
         let (slot, payload) = self.lots.job_mut(job)?;
         let (slot, bytes) = (*slot, payload.len() as u64);
-        let member = slot.member().filter(|_| slot.place == Place::Handed)?;
+        let member = slot.member().filter(|_| slot.place() == Place::Handed)?;
         let was_started = self.records.get(job).is_some_and(|record| record.started.is_some());
         let held = self.outcomes.held_cost_of(job);
         let lease = self.lease_mut(member)?;
@@ -95,7 +95,7 @@ impl Dispatch {
         if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut)
             && lease.is_full_of_void()
         {
-            lease.compact_placed(|job| lots.slot_mut(job).is_some());
+            lease.compact_placed(|job| lots.slot_mut(job).is_some_and(|slot| slot.is_placed_with(member)));
         }
     }
 }

@@ -50,7 +50,7 @@ impl Dispatch {
         let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt)) else {
             return;
         };
-        slot.has_record = true;
+        slot.mark_record();
         let record = self.records.open(job);
         if record.started.is_none() {
             record.started = Some(now);
@@ -111,7 +111,7 @@ impl Dispatch {
         let Some(slot) = self.lots.slot_mut(job) else {
             return;
         };
-        slot.has_record = true;
+        slot.mark_record();
         let (attempt, handed) = (slot.attempt, slot.handed(now));
         self.records.clear_due(job);
         let record = self.records.open(job);
@@ -142,7 +142,7 @@ impl Dispatch {
         if next == Next::AtOnce || delay.is_zero() {
             return self.requeue(job);
         }
-        slot.place = Place::BackingOff;
+        slot.put(Place::BackingOff);
         self.backing_off.add(self.lots.bytes_of(job));
         self.records.set_due(job, now + delay, Due::Retry);
     }
@@ -150,7 +150,7 @@ impl Dispatch {
     /// Puts a job that nobody has into the backlog.
     fn requeue(&mut self, job: JobId) {
         if let Some(slot) = self.lots.slot_mut(job) {
-            slot.place = Place::Backlog;
+            slot.put(Place::Backlog);
             self.put_back(job);
         }
     }
@@ -171,7 +171,7 @@ impl Dispatch {
             return;
         };
         let Record { attempts, .. } =
-            if settled.slot.has_record { self.records.close(job) } else { Record::default() };
+            if settled.slot.has_record() { self.records.close(job) } else { Record::default() };
         match ending {
             Ending::Failed => self.stats.failed += 1,
             Ending::Dead => self.stats.dead += 1,
@@ -183,7 +183,7 @@ impl Dispatch {
         let end = u32::try_from(payload.len()).expect("a value and its history are far below 4 GiB");
         let entries = vec![Entry { job, attempt, end, extra: 0, kind: Kind::Failed }];
         let unit = Batch { payload: Bytes::from(payload), entries, deadlines: Vec::new() };
-        self.outcomes.finish(job, settled.slot.sink, unit);
+        self.outcomes.finish(job, settled.sink, unit);
     }
 }
 

@@ -55,7 +55,7 @@ impl Dispatch {
         let mut members: BTreeMap<_, (Count, Count)> = BTreeMap::new();
         let mut deliveries = BTreeSet::new();
         for (job, slot, bytes) in self.lots.census() {
-            match (slot.place, slot.member()) {
+            match (slot.place(), slot.member()) {
                 (Place::Backlog, _) => backlog += 1,
                 (Place::BackingOff, _) => backing_off.add(bytes),
                 (Place::Placed, Some(member)) => members.entry(member).or_default().0.add(bytes),
@@ -65,7 +65,7 @@ impl Dispatch {
                 }
                 (Place::Placed | Place::Handed | Place::Settled, _) => panic!("job {job} is nowhere"),
             }
-            records += usize::from(slot.has_record);
+            records += usize::from(slot.has_record());
             self.check_record(job, slot);
         }
         assert_eq!(self.backlog.len(), backlog, "the backlog has the jobs that are in it");
@@ -77,7 +77,7 @@ impl Dispatch {
             let member = MemberId(u32::try_from(index).expect("members are few"));
             let (placed, handed) = members.remove(&member).unwrap_or_default();
             for (job, attempt) in lease.handed() {
-                deliveries.remove(&(member, *job, *attempt));
+                deliveries.remove(&(member, job, attempt));
             }
             lease.check_invariants(placed.jobs, handed.jobs, placed.bytes + handed.bytes);
         }
@@ -89,11 +89,14 @@ impl Dispatch {
         let due = self.records.due(job);
         assert_eq!(
             due == Some(Due::Retry),
-            slot.place == Place::BackingOff,
+            slot.place() == Place::BackingOff,
             "job {job} waits, and nobody wakes it"
         );
-        assert!(due != Some(Due::Timeout) || slot.place == Place::Handed, "job {job} times out with nobody");
+        assert!(
+            due != Some(Due::Timeout) || slot.place() == Place::Handed,
+            "job {job} times out with nobody"
+        );
         let is_started = self.records.get(job).is_some_and(|record| record.started.is_some());
-        assert!(!is_started || slot.place == Place::Handed, "job {job} was begun by nobody");
+        assert!(!is_started || slot.place() == Place::Handed, "job {job} was begun by nobody");
     }
 }

@@ -1,4 +1,5 @@
-//! What one worker has in hand of one channel's jobs: placed with it, and on their way or being worked on.
+//! What one worker has in hand of one channel's jobs: placed with it, and on their way or being worked on. Both are kept in runs of
+//! consecutive jobs, since that is how they are given out.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -26,16 +27,91 @@ pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
 }
 
+/// Consecutive jobs in one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) first: JobId,
+    pub(crate) count: u32,
+    pub(crate) attempt: Attempt,
+}
+
+impl Run {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
+        (self.first.0..self.first.0 + u64::from(self.count)).map(JobId)
+    }
+}
+
+/// Runs, one behind the other. What has become of their jobs since, they do not know.
+#[derive(Debug, Default)]
+pub(crate) struct RunQueue {
+    runs: VecDeque<Run>,
+    jobs: usize,
+}
+
+impl RunQueue {
+    pub(crate) const fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    pub(crate) fn first(&self) -> Option<Run> {
+        self.runs.front().copied()
+    }
+
+    pub(crate) fn push(&mut self, run: Run) {
+        self.jobs += run.count as usize;
+        if let Some(last) = self.runs.back_mut()
+            && last.attempt == run.attempt
+            && last.first.0 + u64::from(last.count) == run.first.0
+            && let Some(count) = last.count.checked_add(run.count)
+        {
+            last.count = count;
+        } else {
+            self.runs.push_back(run);
+        }
+    }
+
+    /// Takes the first `count` jobs of the first run.
+    pub(crate) fn advance(&mut self, count: u32) {
+        if let Some(first) = self.runs.front_mut() {
+            let count = count.min(first.count);
+            self.jobs -= count as usize;
+            first.first.0 += u64::from(count);
+            first.count -= count;
+            if first.count == 0 {
+                self.runs.pop_front();
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.runs.clear();
+        self.jobs = 0;
+    }
+
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (JobId, Attempt)> {
+        self.runs.iter().flat_map(|run| run.jobs().map(|job| (job, run.attempt)))
+    }
+
+    /// Keeps only the jobs of which this holds.
+    fn retain(&mut self, mut holds: impl FnMut(JobId, Attempt) -> bool) {
+        for run in std::mem::take(self).runs {
+            for job in run.jobs().filter(|job| holds(*job, run.attempt)) {
+                self.push(Run { first: job, count: 1, attempt: run.attempt });
+            }
+        }
+    }
+}
+
 /// What a worker has in hand, and how much it may have.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) identity: Identity,
-    /// Placed, not yet taken by the connection's writer.
-    placed: VecDeque<(JobId, u64)>,
-    /// How many of `placed` have their outcome already.
-    void: usize,
-    /// Deliveries taken by the writer, oldest first. What was answered out of order stays until it is at the front, or until it is much.
-    handed: VecDeque<(JobId, Attempt)>,
+    /// Placed, not yet taken by the connection's writer; some have their outcome already.
+    placed: RunQueue,
+    /// Those of them that have none.
+    wanted: usize,
+    /// Taken by the writer, oldest first. What was answered stays until it is much.
+    handed: RunQueue,
     /// Deliveries that the worker has not answered.
     outstanding: u32,
     /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
@@ -62,12 +138,12 @@ struct Revoked {
 }
 
 impl Lease {
-    pub(crate) const fn new(identity: Identity, window: Window, max_bytes: u64) -> Self {
+    pub(crate) fn new(identity: Identity, window: Window, max_bytes: u64) -> Self {
         Self {
             identity,
-            placed: VecDeque::new(),
-            void: 0,
-            handed: VecDeque::new(),
+            placed: RunQueue::default(),
+            wanted: 0,
+            handed: RunQueue::default(),
             outstanding: 0,
             revoked: BTreeMap::new(),
             bytes: 0,
@@ -84,7 +160,7 @@ impl Lease {
 
     /// Jobs in hand, placed or handed.
     pub(crate) fn in_hand(&self) -> u32 {
-        u32::try_from(self.placed.len() - self.void).unwrap_or(u32::MAX).saturating_add(self.outstanding)
+        u32::try_from(self.wanted).unwrap_or(u32::MAX).saturating_add(self.outstanding)
     }
 
     /// Jobs on their way or being worked on, wanted or not.
@@ -97,13 +173,23 @@ impl Lease {
         self.revoked.len() as u64
     }
 
+    /// How many further jobs may be placed, as far as their bytes allow: see [`Lease::byte_room`].
+    pub(crate) fn room(&self) -> u32 {
+        let is_open = !self.is_retired
+            && !self.is_paused
+            && self.bytes < self.max_bytes
+            && self.held < limits::MAX_RESULTS_PER_JOB;
+        if is_open { self.window.size().saturating_sub(self.in_hand()) } else { 0 }
+    }
+
+    /// While fewer bytes than this have been placed, another job may be: it may exceed them, or none larger could travel.
+    pub(crate) const fn byte_room(&self) -> u64 {
+        self.max_bytes.saturating_sub(self.bytes)
+    }
+
     /// Whether another job may be placed.
     pub(crate) fn has_room(&self) -> bool {
-        !self.is_retired
-            && !self.is_paused
-            && self.in_hand() < self.window.size()
-            && self.bytes < self.max_bytes
-            && self.held < limits::MAX_RESULTS_PER_JOB
+        self.room() > 0
     }
 
     /// Takes no further jobs.
@@ -122,73 +208,67 @@ impl Lease {
         self.window.restart(now);
     }
 
-    /// Gives back those that were only placed and are still wanted.
-    pub(crate) fn give_up_placed(&mut self, mut is_wanted: impl FnMut(JobId) -> bool) -> Vec<JobId> {
-        self.void = 0;
-        let mut wanted = Vec::new();
-        for (job, bytes) in self.placed.drain(..).filter(|(job, _)| is_wanted(*job)) {
-            self.bytes -= bytes;
-            wanted.push(job);
-        }
-        wanted
-    }
-
-    /// A job of so many bytes is to go to this worker.
-    pub(crate) fn place(&mut self, job: JobId, bytes: u64) {
-        self.placed.push_back((job, bytes));
+    /// Jobs of so many bytes are to go to this worker.
+    pub(crate) fn place(&mut self, run: Run, bytes: u64) {
+        self.placed.push(run);
+        self.wanted += run.count as usize;
         self.bytes += bytes;
     }
 
+    /// Takes out what was only placed, wanted or not. The bytes of those that are still wanted are to be given to [`Lease::drop_bytes`].
+    pub(crate) fn take_placed(&mut self) -> RunQueue {
+        self.wanted = 0;
+        std::mem::take(&mut self.placed)
+    }
+
+    pub(crate) const fn drop_bytes(&mut self, bytes: u64) {
+        self.bytes -= bytes;
+    }
+
     /// Whether the writer can take a job.
-    pub(crate) fn can_hand(&self) -> bool {
-        self.placed.len() > self.void
+    pub(crate) const fn can_hand(&self) -> bool {
+        self.wanted > 0
     }
 
-    /// The job that the writer takes next. It may have its outcome already.
-    pub(crate) fn next_to_hand(&self) -> Option<JobId> {
-        self.placed.front().map(|(job, _)| *job)
+    /// The jobs that the writer takes next. Some may have their outcome already.
+    pub(crate) fn next_to_hand(&self) -> Option<Run> {
+        self.placed.first()
     }
 
-    /// The writer has taken the next job.
-    pub(crate) fn hand(&mut self, attempt: Attempt) {
-        if let Some((job, _)) = self.placed.pop_front() {
-            self.handed.push_back((job, attempt));
-            self.outstanding += 1;
-        }
+    /// The writer has taken the next so many jobs.
+    pub(crate) fn hand(&mut self, first: JobId, count: u32, attempt: Attempt) {
+        self.placed.advance(count);
+        self.wanted -= count as usize;
+        self.handed.push(Run { first, count, attempt });
+        self.outstanding += count;
     }
 
     /// The next job has its outcome already.
     pub(crate) fn skip(&mut self) {
-        if self.placed.pop_front().is_some() {
-            self.void -= 1;
-        }
+        self.placed.advance(1);
     }
 
-    /// A placed job of so many bytes has its outcome; its entry stays until its turn comes.
+    /// A placed job of so many bytes has its outcome; it stays in its run until its turn comes.
     pub(crate) const fn unplace(&mut self, bytes: u64) {
-        self.void += 1;
+        self.wanted -= 1;
         self.bytes -= bytes;
     }
 
     /// Whether it is time to forget placed jobs that have their outcome.
-    pub(crate) fn is_full_of_void(&self) -> bool {
-        self.void > self.placed.len() / 2 + 64
+    pub(crate) const fn is_full_of_void(&self) -> bool {
+        self.placed.jobs() > 2 * self.wanted + 64
     }
 
     /// Keeps only the placed jobs that are still wanted.
     pub(crate) fn compact_placed(&mut self, mut is_wanted: impl FnMut(JobId) -> bool) {
-        self.placed.retain(|(job, _)| is_wanted(*job));
-        self.void = 0;
+        self.placed.retain(|job, _| is_wanted(job));
     }
 
-    /// A delivery of so many bytes is no longer in hand.
+    /// So many deliveries, of so many bytes, are no longer in hand.
     #[inline]
-    pub(crate) fn release(&mut self, job: JobId, attempt: Attempt, bytes: u64) {
-        self.outstanding -= 1;
+    pub(crate) fn release(&mut self, count: u32, bytes: u64) {
+        self.outstanding -= count;
         self.bytes -= bytes;
-        if self.handed.front() == Some(&(job, attempt)) {
-            self.handed.pop_front();
-        }
         if self.outstanding == 0 {
             self.handed.clear();
         }
@@ -205,7 +285,7 @@ impl Lease {
             return;
         }
         if let Some(revoked) = self.revoked.remove(&(job, attempt)) {
-            self.release(job, attempt, revoked.bytes);
+            self.release(1, revoked.bytes);
         }
     }
 
@@ -214,24 +294,35 @@ impl Lease {
         self.revoked.values().any(|revoked| revoked.was_started)
     }
 
+    /// Forgets the oldest deliveries as far as their lots are gone; `first_open` says which job, from the given one on, still has a lot.
+    pub(crate) fn trim(&mut self, mut first_open: impl FnMut(JobId) -> Option<JobId>) {
+        while let Some(run) = self.handed.first() {
+            let gone = first_open(run.first).map_or(u64::MAX, |open| open.0 - run.first.0);
+            if gone == 0 {
+                return;
+            }
+            self.handed.advance(u32::try_from(gone).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Whether it is time to forget the answered deliveries among those handed.
-    pub(crate) fn is_sparse(&self) -> bool {
-        self.handed.len() > 2 * self.outstanding as usize + 64
+    pub(crate) const fn is_sparse(&self) -> bool {
+        self.handed.jobs() > 2 * self.outstanding as usize + 64
     }
 
     /// Keeps only the deliveries that are still in hand and wanted.
-    pub(crate) fn compact(&mut self, mut is_held: impl FnMut(JobId, Attempt) -> bool) {
-        self.handed.retain(|(job, attempt)| is_held(*job, *attempt));
+    pub(crate) fn compact(&mut self, is_held: impl FnMut(JobId, Attempt) -> bool) {
+        self.handed.retain(is_held);
     }
 
     /// The deliveries that were handed, perhaps answered since. A job that was revoked and came again is there twice.
-    pub(crate) const fn handed(&self) -> &VecDeque<(JobId, Attempt)> {
-        &self.handed
+    pub(crate) fn handed(&self) -> impl Iterator<Item = (JobId, Attempt)> {
+        self.handed.deliveries()
     }
 
     #[cfg(any(debug_assertions, test))]
     pub(crate) fn check_invariants(&self, placed: u64, handed: u64, bytes: u64) {
-        assert_eq!((self.placed.len() - self.void) as u64, placed, "what is placed is not settled");
+        assert_eq!(self.wanted as u64, placed, "what is placed is not settled");
         assert_eq!(u64::from(self.outstanding), handed + self.revoked(), "who is handed a job has it");
         let revoked: u64 = self.revoked.values().map(|revoked| revoked.bytes).sum();
         assert_eq!(self.bytes, bytes + revoked, "a lease counts the bytes in hand");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::batch::{Batch, Piece};
+use crate::batch::{Batch, Entry, Kind, Piece, Pieces};
 use crate::dispatch::lease::MemberId;
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::sabotage::Sabotage;
@@ -17,32 +17,34 @@ use crate::time::Time;
 #[repr(u8)]
 pub(crate) enum Place {
     /// In the backlog.
-    Backlog,
+    Backlog = 0,
     /// It waits some time for its next attempt.
-    BackingOff,
+    BackingOff = 1,
     /// With its member, but not yet on its way.
-    Placed,
+    Placed = 2,
     /// On its way to its member, or being worked on.
-    Handed,
+    Handed = 3,
     /// It has its outcome.
-    Settled,
+    Settled = 4,
 }
 
-/// One job. There are many: what few of them need stands in their records.
-#[derive(Clone, Copy, Debug)]
+/// One job: there are many, and most are looked at in runs. What few of them need stands in their records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
-    end: u32,
-    /// The newest delivery, or the one to come where nobody has the job.
-    pub(crate) attempt: Attempt,
-    pub(crate) sink: SinkId,
-    /// Whose it is, where it is placed or handed.
-    member: MemberId,
+    /// The place in the lowest three bits, then whether there is a record, then the member.
+    word: u32,
     /// When it was handed, in milliseconds modulo 2³².
     handed_at: u32,
-    pub(crate) place: Place,
-    /// Whether more is known of it: its deadline, its start, its past.
-    pub(crate) has_record: bool,
+    /// The newest delivery, or the one to come where nobody has the job.
+    pub(crate) attempt: Attempt,
 }
+
+const PLACE_BITS: u32 = 3;
+const RECORD: u32 = 1 << PLACE_BITS;
+const MEMBER_SHIFT: u32 = PLACE_BITS + 1;
+
+/// Members that a slot can name.
+pub(crate) const MOST_MEMBERS: u32 = 1 << (u32::BITS - MEMBER_SHIFT);
 
 /// A moment in which jobs are handed.
 #[derive(Clone, Copy, Debug)]
@@ -67,24 +69,67 @@ fn low_bits(elapsed: Duration) -> u32 {
 }
 
 impl Slot {
+    const FRESH: Self = Self { word: Place::Backlog as u32, handed_at: 0, attempt: Attempt::FIRST };
+
+    const fn word(place: Place, member: MemberId) -> u32 {
+        place as u32 | member.0 << MEMBER_SHIFT
+    }
+
+    /// Where it is.
+    #[inline]
+    pub(crate) const fn place(&self) -> Place {
+        match self.word & (RECORD - 1) {
+            0 => Place::Backlog,
+            1 => Place::BackingOff,
+            2 => Place::Placed,
+            3 => Place::Handed,
+            _ => Place::Settled,
+        }
+    }
+
+    /// It is somewhere else now, with nobody.
+    pub(crate) const fn put(&mut self, place: Place) {
+        self.word = place as u32 | self.word & RECORD;
+    }
+
+    /// Whether more is known of it: its deadline, its start, its past.
+    #[inline]
+    pub(crate) const fn has_record(&self) -> bool {
+        self.word & RECORD != 0
+    }
+
+    pub(crate) const fn mark_record(&mut self) {
+        self.word |= RECORD;
+    }
+
     /// Whether `member` has this very delivery.
     #[inline]
     pub(crate) fn is_with(&self, member: MemberId, attempt: Attempt) -> bool {
-        self.place == Place::Handed && self.member == member && self.attempt == attempt
+        self.word & !RECORD == Self::word(Place::Handed, member) && self.attempt == attempt
+    }
+
+    /// Whether it waits for `member`'s connection.
+    #[inline]
+    pub(crate) const fn is_placed_with(&self, member: MemberId) -> bool {
+        self.word & !RECORD == Self::word(Place::Placed, member)
     }
 
     /// Who has the job, or will be handed it.
-    pub(crate) fn member(&self) -> Option<MemberId> {
-        matches!(self.place, Place::Placed | Place::Handed).then_some(self.member)
+    pub(crate) const fn member(&self) -> Option<MemberId> {
+        match self.place() {
+            Place::Placed | Place::Handed => Some(MemberId(self.word >> MEMBER_SHIFT)),
+            Place::Backlog | Place::BackingOff | Place::Settled => None,
+        }
     }
 
-    pub(crate) fn put_with(&mut self, member: MemberId) {
-        self.place = Place::Placed;
-        self.member = member;
+    #[inline]
+    pub(crate) const fn put_with(&mut self, member: MemberId) {
+        self.word = Self::word(Place::Placed, member) | self.word & RECORD;
     }
 
-    pub(crate) fn hand(&mut self, stamp: Stamp) {
-        self.place = Place::Handed;
+    #[inline]
+    pub(crate) const fn hand(&mut self, stamp: Stamp) {
+        self.word += Place::Handed as u32 - Place::Placed as u32;
         self.handed_at = stamp.0;
     }
 
@@ -95,19 +140,52 @@ impl Slot {
 }
 
 /// A job that has its outcome now.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Settled {
     /// As it was.
     pub(crate) slot: Slot,
+    pub(crate) sink: SinkId,
     pub(crate) bytes: u64,
+}
+
+/// Consecutive jobs of one lot that have their outcome now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SettledRun {
+    pub(crate) count: usize,
+    pub(crate) sink: SinkId,
+    pub(crate) bytes: u64,
+}
+
+/// Consecutive jobs of one lot.
+#[derive(Debug)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) pieces: Pieces<'a>,
+    pub(crate) slots: &'a mut [Slot],
+}
+
+impl Stretch<'_> {
+    /// Whether the first of them waits for `member`'s connection.
+    pub(crate) fn is_first_placed_with(&self, member: MemberId) -> bool {
+        self.slots.first().is_some_and(|slot| slot.is_placed_with(member))
+    }
 }
 
 #[derive(Debug)]
 struct Lot {
     first: u64,
     payload: Bytes,
+    /// Where each job's payload ends; it begins where the previous one's ends.
+    ends: Vec<u32>,
     slots: Vec<Slot>,
+    sinks: Sinks,
     unsettled: usize,
+}
+
+/// Where the results of a lot's jobs go.
+#[derive(Debug)]
+enum Sinks {
+    All(SinkId),
+    Each(Vec<SinkId>),
 }
 
 /// All unsettled jobs.
@@ -126,22 +204,17 @@ pub(crate) struct Lots {
 impl Lots {
     /// Takes a batch of jobs with consecutive numbers from `first`.
     pub(crate) fn insert(&mut self, first: u64, batch: &Batch) {
-        let slots: Vec<Slot> = batch
-            .entries
-            .iter()
-            .map(|entry| Slot {
-                end: entry.end,
-                attempt: Attempt::FIRST,
-                sink: entry.sink(),
-                member: MemberId(0),
-                handed_at: 0,
-                place: Place::Backlog,
-                has_record: false,
-            })
-            .collect();
-        self.unsettled += slots.len() as u64;
+        let count = batch.entries.len();
+        self.unsettled += count as u64;
         self.bytes += batch.payload.len() as u64;
-        let lot = Lot { first, payload: batch.payload.clone(), unsettled: slots.len(), slots };
+        let lot = Lot {
+            first,
+            payload: batch.payload.clone(),
+            ends: batch.entries.iter().map(|entry| entry.end).collect(),
+            slots: vec![Slot::FRESH; count],
+            sinks: Sinks::of(batch),
+            unsettled: count,
+        };
         let index = self.free.pop().unwrap_or_else(|| {
             self.lots.push(None);
             self.lots.len() - 1
@@ -166,9 +239,10 @@ impl Lots {
     pub(crate) fn jobs_of(&self, sink: SinkId) -> Vec<JobId> {
         let mut jobs = Vec::new();
         for (first, index) in &self.by_first {
-            let slots = self.lots.get(*index).and_then(Option::as_ref).map_or(&[][..], |lot| &lot.slots);
-            let of_sink = (*first..).zip(slots).filter(|(_, slot)| slot.sink == sink);
-            jobs.extend(of_sink.filter(|(_, slot)| slot.place != Place::Settled).map(|(job, _)| JobId(job)));
+            let Some(lot) = self.lots.get(*index).and_then(Option::as_ref) else { continue };
+            let open = lot.slots.iter().enumerate().filter(|(_, slot)| slot.place() != Place::Settled);
+            let of_sink = open.filter(|(index, _)| lot.sinks.get(*index) == sink);
+            jobs.extend(of_sink.map(|(index, _)| JobId(first + index as u64)));
         }
         jobs
     }
@@ -177,7 +251,7 @@ impl Lots {
     #[inline]
     pub(crate) fn slot_mut(&mut self, job: JobId) -> Option<&mut Slot> {
         let (lot, index) = self.find(job)?;
-        lot.slots.get_mut(index).filter(|slot| slot.place != Place::Settled)
+        lot.slots.get_mut(index).filter(|slot| slot.place() != Place::Settled)
     }
 
     /// The job and its payload.
@@ -185,10 +259,27 @@ impl Lots {
     pub(crate) fn job_mut(&mut self, job: JobId) -> Option<(&mut Slot, Piece<'_>)> {
         let (lot, index) = self.find(job)?;
         let start = lot.start(index);
-        let Lot { payload, slots, .. } = lot;
-        let slot = slots.get_mut(index).filter(|slot| slot.place != Place::Settled)?;
-        let end = slot.end;
+        let Lot { payload, slots, ends, .. } = lot;
+        let slot = slots.get_mut(index).filter(|slot| slot.place() != Place::Settled)?;
+        let end = ends.get(index).copied()?;
         Some((slot, Piece::new(payload, start, end)))
+    }
+
+    /// Jobs from `first` on, as far as they are of one lot, `most` at most; settled ones among them too.
+    pub(crate) fn stretch(&mut self, first: JobId, most: usize) -> Option<Stretch<'_>> {
+        let (lot, index) = self.find(first)?;
+        let start = lot.start(index);
+        let behind = lot.slots.len().min(index.saturating_add(most));
+        let pieces = Pieces::new(&lot.payload, start, lot.ends.get(index..behind)?);
+        Some(Stretch { pieces, slots: lot.slots.get_mut(index..behind)? })
+    }
+
+    /// The first job from this one on whose lot is not gone.
+    pub(crate) fn first_open(&mut self, job: JobId) -> Option<JobId> {
+        if self.find(job).is_some() {
+            return Some(job);
+        }
+        self.by_first.range(job.0..).next().map(|(first, _)| JobId(*first))
     }
 
     /// How many bytes an unsettled job has.
@@ -196,41 +287,78 @@ impl Lots {
         self.job_mut(job).map_or(0, |(_, payload)| payload.len() as u64)
     }
 
+    /// Where an unsettled job's results go.
+    #[inline]
+    pub(crate) fn sink_of(&mut self, job: JobId) -> SinkId {
+        self.find(job).map_or(SinkId::RECEIVER, |(lot, index)| lot.sinks.get(index))
+    }
+
     /// Ends a job, if `member` has this very delivery. Its lot is freed with its last job.
     #[inline]
     pub(crate) fn settle(&mut self, job: JobId, member: MemberId, attempt: Attempt) -> Option<Settled> {
         self.settle_if(job, |slot| {
-            slot.is_with(member, attempt) || (Sabotage::AcceptStale.is_on() && slot.place == Place::Handed)
+            slot.is_with(member, attempt) || (Sabotage::AcceptStale.is_on() && slot.place() == Place::Handed)
         })
     }
 
     /// Ends a job wherever it is.
     pub(crate) fn end(&mut self, job: JobId) -> Option<Settled> {
-        self.settle_if(job, |slot| slot.place != Place::Settled)
+        self.settle_if(job, |slot| slot.place() != Place::Settled)
+    }
+
+    fn settle_if(&mut self, job: JobId, is_meant: impl FnOnce(&Slot) -> bool) -> Option<Settled> {
+        let (lot, index) = self.find(job)?;
+        let slot = lot.slots.get_mut(index).filter(|slot| is_meant(slot))?;
+        let before = *slot;
+        slot.put(Place::Settled);
+        let sink = lot.sinks.get(index);
+        let bytes = u64::from(lot.ends.get(index)? - lot.start(index));
+        lot.unsettled -= 1;
+        self.unsettled -= 1;
+        self.free_if_settled();
+        Some(Settled { slot: before, sink, bytes })
+    }
+
+    /// Ends the jobs of `entries` one after the other, each completed with a result, as long as nothing is to be said of them beyond
+    /// that: `member` has them in this attempt, they have no records, are of one lot and go to one sink.
+    pub(crate) fn settle_run(&mut self, member: MemberId, entries: &[Entry]) -> SettledRun {
+        let mut run = SettledRun { count: 0, sink: SinkId::RECEIVER, bytes: 0 };
+        let Some(first) = entries.first() else { return run };
+        let Some((lot, index)) = self.find(first.job) else { return run };
+        run.sink = lot.sinks.get(index);
+        let with_member = Slot::word(Place::Handed, member);
+        for entry in entries {
+            let Some(index) = lot.index(entry.job) else { break };
+            let start = lot.start(index);
+            let (Some(slot), Some(end)) = (lot.slots.get_mut(index), lot.ends.get(index)) else { break };
+            let is_plain = entry.kind == Kind::Last
+                && slot.word == with_member
+                && slot.attempt == entry.attempt
+                && lot.sinks.get(index) == run.sink;
+            if !is_plain {
+                break;
+            }
+            slot.word = Place::Settled as u32;
+            run.count += 1;
+            run.bytes += u64::from(end - start);
+        }
+        lot.unsettled -= run.count;
+        self.unsettled -= run.count as u64;
+        self.free_if_settled();
+        run
+    }
+
+    /// Frees the lot of the last look-up, if each of its jobs has its outcome.
+    fn free_if_settled(&mut self) {
+        let Some(place) = self.lots.get_mut(self.hint) else { return };
+        if let Some(lot) = place.take_if(|lot| lot.unsettled == 0) {
+            self.bytes -= lot.payload.len() as u64;
+            self.by_first.remove(&lot.first);
+            self.free.push(self.hint);
+        }
     }
 
     #[inline]
-    fn settle_if(&mut self, job: JobId, is_meant: impl FnOnce(&Slot) -> bool) -> Option<Settled> {
-        let (lot, index) = self.find(job)?;
-        let start = lot.start(index);
-        let slot = lot.slots.get_mut(index).filter(|slot| is_meant(slot))?;
-        let settled = Settled { slot: *slot, bytes: u64::from(slot.end - start) };
-        slot.place = Place::Settled;
-        lot.unsettled -= 1;
-        let emptied = (lot.unsettled == 0).then(|| (lot.first, lot.payload.len()));
-        self.unsettled -= 1;
-        if let Some((first, bytes)) = emptied {
-            self.bytes -= bytes as u64;
-            if let Some(index) = self.by_first.remove(&first)
-                && let Some(place) = self.lots.get_mut(index)
-            {
-                *place = None;
-                self.free.push(index);
-            }
-        }
-        Some(settled)
-    }
-
     fn find(&mut self, job: JobId) -> Option<(&mut Lot, usize)> {
         let in_hint =
             self.lots.get(self.hint).and_then(Option::as_ref).is_some_and(|lot| lot.index(job).is_some());
@@ -248,7 +376,7 @@ impl Lots {
         assert_eq!(lots().count(), self.by_first.len());
         assert_eq!(lots().map(|lot| lot.payload.len() as u64).sum::<u64>(), self.bytes);
         for lot in lots() {
-            let unsettled = lot.slots.iter().filter(|slot| slot.place != Place::Settled).count();
+            let unsettled = lot.slots.iter().filter(|slot| slot.place() != Place::Settled).count();
             assert_eq!(unsettled, lot.unsettled, "a lot counts its unsettled jobs");
             assert_ne!(unsettled, 0, "an empty lot is freed");
         }
@@ -259,12 +387,12 @@ impl Lots {
     #[cfg(any(debug_assertions, test))]
     pub(crate) fn census(&self) -> impl Iterator<Item = (JobId, &Slot, u64)> {
         self.lots.iter().flatten().flat_map(|lot| {
-            let starts = (0..).map(|index| lot.start(index));
+            let bytes = (0..).zip(&lot.ends).map(|(index, end)| u64::from(end - lot.start(index)));
             (lot.first..)
                 .zip(&lot.slots)
-                .zip(starts)
-                .filter(|((_, slot), _)| slot.place != Place::Settled)
-                .map(|((job, slot), start)| (JobId(job), slot, u64::from(slot.end - start)))
+                .zip(bytes)
+                .filter(|((_, slot), _)| slot.place() != Place::Settled)
+                .map(|((job, slot), bytes)| (JobId(job), slot, bytes))
         })
     }
 }
@@ -279,7 +407,27 @@ impl Lot {
     /// Where the payload of the job at `index` begins.
     #[inline]
     fn start(&self, index: usize) -> u32 {
-        index.checked_sub(1).and_then(|previous| self.slots.get(previous)).map_or(0, |slot| slot.end)
+        index.checked_sub(1).and_then(|previous| self.ends.get(previous)).copied().unwrap_or_default()
+    }
+}
+
+impl Sinks {
+    fn of(batch: &Batch) -> Self {
+        let mut all = batch.entries.iter().map(Entry::sink);
+        let first = all.next().unwrap_or(SinkId::RECEIVER);
+        if all.all(|sink| sink == first) {
+            Self::All(first)
+        } else {
+            Self::Each(batch.entries.iter().map(Entry::sink).collect())
+        }
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> SinkId {
+        match self {
+            Self::All(sink) => *sink,
+            Self::Each(sinks) => sinks.get(index).copied().unwrap_or(SinkId::RECEIVER),
+        }
     }
 }
 
@@ -299,7 +447,19 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_no_larger_than_it_must_be() {
-        assert_eq!(size_of::<Slot>(), 24, "there is one for each of a million jobs");
+    fn a_slot_is_no_larger_than_it_must_be_and_forgets_nothing() {
+        assert_eq!(size_of::<Slot>(), 12, "there is one for each of a million jobs");
+        let mut slot = Slot::FRESH;
+        let member = MemberId(MOST_MEMBERS - 1);
+        slot.put_with(member);
+        assert!(slot.is_placed_with(member) && !slot.has_record());
+        slot.mark_record();
+        slot.hand(Stamp::new(Time::ZERO));
+        assert_eq!((slot.place(), slot.member(), slot.has_record()), (Place::Handed, Some(member), true));
+        assert!(slot.is_with(member, Attempt::FIRST) && !slot.is_with(MemberId(1), Attempt::FIRST));
+        for place in [Place::Backlog, Place::BackingOff, Place::Settled] {
+            slot.put(place);
+            assert_eq!((slot.place(), slot.member(), slot.has_record()), (place, None, true));
+        }
     }
 }

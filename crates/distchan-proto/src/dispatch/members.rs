@@ -1,8 +1,8 @@
 //! Workers that come, rest and go, and what becomes of what they had.
 
 use crate::dispatch::endings::Next;
-use crate::dispatch::lease::{Identity, Lease, MemberId};
-use crate::dispatch::lot::{Lots, Place};
+use crate::dispatch::lease::{Identity, Lease, MemberId, RunQueue};
+use crate::dispatch::lot::{MOST_MEMBERS, Place};
 use crate::dispatch::window::Window;
 use crate::dispatch::{Capacity, Dispatch};
 use crate::failure::{AttemptEnd, Ending};
@@ -39,7 +39,8 @@ impl Dispatch {
         lease.in_ring = true;
         let member = self.free.pop().unwrap_or_else(|| {
             self.leases.push(None);
-            MemberId(u32::try_from(self.leases.len() - 1).expect("fewer workers than file descriptors"))
+            let index = u32::try_from(self.leases.len() - 1).ok().filter(|index| *index < MOST_MEMBERS);
+            MemberId(index.expect("fewer workers than file descriptors"))
         });
         if let Some(place) = self.leases.get_mut(member.0 as usize) {
             *place = Some(lease);
@@ -58,13 +59,13 @@ impl Dispatch {
         self.free.push(member);
         self.ring.leave(member);
         self.stats.workers -= 1;
-        let placed = lease.give_up_placed(is_placed_with(&mut self.lots, member));
-        self.give_back(placed);
+        let placed = lease.take_placed();
+        self.give_back(member, &placed);
         // Whoever had begun something was brought down by that, if by a job at all: the others only stood by.
         let is_explained = departure == Departure::Lost
             && (lease.is_busy_with_revoked()
-                || lease.handed().iter().any(|(job, attempt)| self.is_started_with(*job, *attempt, member)));
-        for &(job, attempt) in lease.handed() {
+                || lease.handed().any(|(job, attempt)| self.is_started_with(job, attempt, member)));
+        for (job, attempt) in lease.handed() {
             let is_known = !Sabotage::ForgetOnDisconnect.is_on();
             if is_known && self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
                 let next = match departure {
@@ -94,7 +95,7 @@ impl Dispatch {
     }
 
     fn is_started_with(&mut self, job: JobId, attempt: Attempt, member: MemberId) -> bool {
-        let slot = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt) && slot.has_record);
+        let slot = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt) && slot.has_record());
         slot.is_some() && self.records.get(job).is_some_and(|record| record.started.is_some())
     }
 
@@ -125,18 +126,26 @@ impl Dispatch {
         if std::mem::take(&mut lease.in_ring) {
             self.ring.leave(member);
         }
-        let placed = lease.give_up_placed(is_placed_with(&mut self.lots, member));
-        self.give_back(placed);
+        let placed = lease.take_placed();
+        let bytes = self.give_back(member, &placed);
+        if let Some(lease) = self.lease_mut(member) {
+            lease.drop_bytes(bytes);
+        }
     }
 
-    /// What was placed with a worker and not yet on its way goes to others.
-    fn give_back(&mut self, placed: Vec<JobId>) {
-        for job in placed {
-            if let Some(slot) = self.lots.slot_mut(job) {
-                slot.place = Place::Backlog;
+    /// What was placed with a worker and not yet on its way goes to others. Returns how many bytes that is.
+    fn give_back(&mut self, member: MemberId, placed: &RunQueue) -> u64 {
+        let mut bytes = 0;
+        for (job, _) in placed.deliveries() {
+            if let Some((slot, payload)) = self.lots.job_mut(job)
+                && slot.is_placed_with(member)
+            {
+                bytes += payload.len() as u64;
+                slot.put(Place::Backlog);
+                self.put_back(job);
             }
-            self.put_back(job);
         }
+        bytes
     }
 
     /// Puts a worker back into the ring when it has room again.
@@ -148,12 +157,5 @@ impl Dispatch {
             lease.in_ring = true;
             self.ring.join(member);
         }
-    }
-}
-
-/// Whether a job that was placed with a worker still is: it may have its outcome.
-fn is_placed_with(lots: &mut Lots, member: MemberId) -> impl FnMut(JobId) -> bool {
-    move |job| {
-        lots.slot_mut(job).is_some_and(|slot| slot.place == Place::Placed && slot.member() == Some(member))
     }
 }

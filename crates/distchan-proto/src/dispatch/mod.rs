@@ -26,12 +26,13 @@ mod tests;
 mod window;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use crate::batch::{Batch, Entry, Kind, Piece};
+use crate::batch::{Batch, Entry, Kind, Pieces};
 use crate::dispatch::backlog::Backlog;
 use crate::dispatch::endings::BackingOff;
-use crate::dispatch::lease::{Lease, MemberId};
-use crate::dispatch::lot::{Lots, Stamp};
+use crate::dispatch::lease::{Lease, MemberId, Run};
+use crate::dispatch::lot::{Lots, Slot, Stamp, Stretch};
 use crate::dispatch::outcome::{Outcomes, Release};
 use crate::dispatch::placement::Ring;
 use crate::dispatch::policy::Policy;
@@ -113,7 +114,7 @@ impl Dispatch {
         for (index, left) in &batch.deadlines {
             let job = JobId(first + u64::from(*index));
             if let Some(slot) = self.lots.slot_mut(job) {
-                slot.has_record = true;
+                slot.mark_record();
                 self.records.set_deadline(job, now + *left);
             }
         }
@@ -164,7 +165,7 @@ impl Dispatch {
             && let Some(member) = self.next_without_blame()
         {
             self.backlog.remove(job);
-            self.place_with(member, job, ready);
+            self.place_with(member, job.0..job.0 + 1, ready);
             if let Some(lease) = self.lease_mut(member) {
                 lease.blamed = Some(job);
             }
@@ -174,30 +175,62 @@ impl Dispatch {
             && self.may_place(job)
             && let Some(member) = self.ring.next()
         {
-            self.backlog.pop();
-            self.place_with(member, job, ready);
+            let jobs = self.backlog.pop_run(self.portion(member, job));
+            self.place_with(member, jobs, ready);
         }
     }
 
-    /// Places a job that was taken out of the backlog with a worker that was taken out of the ring.
-    #[inline]
-    fn place_with(&mut self, member: MemberId, job: JobId, ready: &mut Vec<MemberId>) {
+    /// How many jobs, from this one on, a worker is given at its turn: where jobs are long one, so that they go round robin; where they are
+    /// short, and the window is wide, a part of it that is worth a frame.
+    fn portion(&self, member: MemberId, first: JobId) -> u32 {
+        const PARTS: u32 = 16;
+        let Some(lease) = self.lease(member).filter(|_| !self.is_paused()) else { return 1 };
+        let share =
+            self.backlog.available().div_ceil(self.ring.len() as u64 + 1).min(self.outcomes.room(first));
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        // Nobody else is in turn, or whoever set the windows wants each job to go its way.
+        let part = match (self.ring.is_empty(), lease.window.is_fixed()) {
+            (true, _) => u32::MAX,
+            (false, true) => 1,
+            (false, false) => lease.window.size() / PARTS,
+        };
+        share.min(lease.room()).min(part).max(1)
+    }
+
+    /// Places jobs that were taken out of the backlog with a worker that was taken out of the ring.
+    fn place_with(&mut self, member: MemberId, jobs: Range<u64>, ready: &mut Vec<MemberId>) {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             unreachable!("who has left is not in the ring");
         };
         if !lease.can_hand() {
             ready.push(member);
         }
-        let Some((slot, payload)) = self.lots.job_mut(job) else {
-            unreachable!("a job in the backlog is unsettled");
-        };
-        slot.put_with(member);
-        lease.place(job, payload.len() as u64);
+        let mut next = jobs.start;
+        while next < jobs.end && lease.byte_room() > 0 {
+            let most = usize::try_from(jobs.end - next).unwrap_or(usize::MAX);
+            let Some(stretch) = self.lots.stretch(JobId(next), most) else {
+                unreachable!("a job in the backlog is unsettled");
+            };
+            let (mut count, mut bytes, limit) = (0, 0, lease.byte_room());
+            for (slot, length) in stretch.slots.iter_mut().zip(stretch.pieces.lengths()) {
+                if bytes >= limit {
+                    break;
+                }
+                slot.put_with(member);
+                bytes += length as u64;
+                count += 1;
+            }
+            lease.place(Run { first: JobId(next), count, attempt: Attempt::FIRST }, bytes);
+            next += u64::from(count);
+        }
         lease.in_ring = lease.has_room();
         if lease.in_ring {
             self.ring.join(member);
         } else {
             lease.window.filled();
+        }
+        if next < jobs.end {
+            self.backlog.put_back(next..jobs.end);
         }
     }
 
@@ -220,31 +253,46 @@ impl Dispatch {
         self.lease(member).is_some_and(Lease::can_hand)
     }
 
-    /// Hands `member`'s jobs to `visit`, in order, as long as it says true; a job counts as delivered when it did. `extra` of an entry
-    /// is 0, or the milliseconds left until the job's deadline, and one.
+    /// Hands `member`'s jobs to `visit`, in order: the entry of the first of some, and all of their bytes. As many as it says it has taken
+    /// count as delivered; where it takes fewer than it was shown, that was all. `extra` of an entry is 0, or the milliseconds left until
+    /// the one job's deadline, and one.
     pub(crate) fn take(
         &mut self,
         now: Time,
         member: MemberId,
-        mut visit: impl FnMut(&Entry, &Piece<'_>) -> bool,
+        mut visit: impl FnMut(&Entry, &Pieces<'_>) -> usize,
     ) {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             return;
         };
         let stamp = Stamp::new(now);
-        while let Some(job) = lease.next_to_hand() {
-            let Some((slot, payload)) = self.lots.job_mut(job) else {
+        while let Some(run) = lease.next_to_hand() {
+            let job = run.first;
+            let found = self.lots.stretch(job, run.count as usize);
+            let Some(Stretch { pieces, slots }) =
+                found.filter(|stretch| stretch.is_first_placed_with(member))
+            else {
                 // Cancelled since it was placed.
                 lease.skip();
                 continue;
             };
-            let extra = if slot.has_record { self.records.left(job, now) } else { 0 };
-            let entry = Entry { job, attempt: slot.attempt, end: 0, extra, kind: Kind::Value };
-            if !visit(&entry, &payload) {
+            let Some(first) = slots.first() else { return };
+            let attempt = first.attempt;
+            let is_like_it =
+                |slot: &&Slot| slot.is_placed_with(member) && !slot.has_record() && slot.attempt == attempt;
+            // One that has a record stands alone: it may have a deadline.
+            let count = slots.iter().take_while(is_like_it).count().max(1);
+            let extra = if first.has_record() { self.records.left(job, now) } else { 0 };
+            let entry = Entry { job, attempt, end: 0, extra, kind: Kind::Value };
+            let (pieces, _) = pieces.split_at(count);
+            let taken = visit(&entry, &pieces);
+            slots.iter_mut().take(taken).for_each(|slot| slot.hand(stamp));
+            if taken > 0 {
+                lease.hand(job, u32::try_from(taken).unwrap_or(u32::MAX), attempt);
+            }
+            if taken < count {
                 return;
             }
-            slot.hand(stamp);
-            lease.hand(slot.attempt);
         }
     }
 

@@ -47,6 +47,19 @@ struct Order {
     parked: BTreeMap<JobId, Release>,
 }
 
+impl Order {
+    /// Releases what need not wait any more; returns what that had cost.
+    fn release(&mut self, releases: &mut VecDeque<Release>) -> u64 {
+        let mut cost = 0;
+        while let Some(release) = self.parked.remove(&self.next) {
+            cost += release.batch.cost();
+            releases.push_back(release);
+            self.next.0 += 1;
+        }
+        cost
+    }
+}
+
 impl Outcomes {
     pub(crate) fn new(first: JobId, ordered: bool) -> Self {
         let order = ordered.then(|| Order { next: first, parked: BTreeMap::new() });
@@ -75,7 +88,13 @@ impl Outcomes {
 
     /// Whether `job` may be given out: on an ordered channel, not further ahead of the oldest unfinished one than the window.
     pub(crate) fn admits(&self, job: JobId) -> bool {
-        self.order.as_ref().is_none_or(|order| job.0 < order.next.0.saturating_add(limits::ORDER_WINDOW))
+        self.room(job) > 0
+    }
+
+    /// How many jobs, from this one on, may be given out.
+    pub(crate) fn room(&self, first: JobId) -> u64 {
+        let limit = self.order.as_ref().map(|order| order.next.0.saturating_add(limits::ORDER_WINDOW));
+        limit.map_or(u64::MAX, |limit| limit.saturating_sub(first.0))
     }
 
     /// Whether the results of later jobs wait for this one.
@@ -119,6 +138,33 @@ impl Outcomes {
         self.order.is_some()
     }
 
+    /// Whether the results of a job that is completed now can be released as they stand: nothing is held, and it has not to wait for another.
+    pub(crate) fn is_next(&self, job: JobId) -> bool {
+        self.held.is_empty() && self.order.as_ref().is_none_or(|order| order.next == job)
+    }
+
+    /// How many of these, from the first on, which is next, are next when those before them are.
+    pub(crate) fn count_in_turn(&self, entries: &[Entry]) -> usize {
+        let Some(order) = &self.order else { return entries.len() };
+        let is_in_turn = |(next, entry): &(u64, &Entry)| {
+            entry.job.0 == *next && (*next == order.next.0 || !order.parked.contains_key(&entry.job))
+        };
+        (order.next.0..).zip(entries).take_while(is_in_turn).count()
+    }
+
+    /// Whether finished jobs wait for others.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| !order.parked.is_empty())
+    }
+
+    /// Jobs that were next have been released as they stood. Those that waited for them are released too.
+    pub(crate) fn pass_over(&mut self, jobs: u64) {
+        if let Some(order) = &mut self.order {
+            order.next.0 += jobs;
+            self.parked_cost -= order.release(&mut self.releases);
+        }
+    }
+
     /// Releases entries as they stand, of jobs for which nothing is held, on a channel without order.
     pub(crate) fn release(&mut self, release: Release) {
         self.releases.push_back(release);
@@ -147,11 +193,7 @@ impl Outcomes {
         }
         self.parked_cost += release.batch.cost();
         order.parked.insert(job, release);
-        while let Some(release) = order.parked.remove(&order.next) {
-            self.parked_cost -= release.batch.cost();
-            self.releases.push_back(release);
-            order.next.0 += 1;
-        }
+        self.parked_cost -= order.release(&mut self.releases);
     }
 
     #[cfg(any(debug_assertions, test))]

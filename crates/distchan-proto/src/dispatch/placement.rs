@@ -42,7 +42,7 @@ impl Ring {
     pub(crate) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
-    #[cfg(any(debug_assertions, test))]
+
     pub(crate) fn len(&self) -> usize {
         self.turns.len()
     }

@@ -45,6 +45,11 @@ impl Window {
         self.size
     }
 
+    /// Whether it stays.
+    pub(crate) const fn is_fixed(&self) -> bool {
+        self.smallest == self.largest
+    }
+
     /// The worker has all it may have, and there was more: so the window is what limits it.
     pub(crate) const fn filled(&mut self) {
         self.was_full = true;

@@ -57,6 +57,21 @@ impl TableWriter {
         }
     }
 
+    /// Names a value of `length` bytes whose job is the one behind the last, which was a value too.
+    #[inline]
+    pub(crate) fn push_next(&mut self, length: usize) {
+        /// A difference of 1, which is 2 in zigzag.
+        const KEY: u8 = 2 << 3 | Kind::Value as u8;
+        self.previous = self.previous.wrapping_add(1);
+        match u8::try_from(length) {
+            Ok(length @ 0..0x80) => self.table.extend_from_slice(&[KEY, length]),
+            _ => {
+                self.table.push(KEY);
+                varint::put(&mut self.table, length as u64);
+            }
+        }
+    }
+
     /// Appends the table to the payloads in `body` and is ready for the next one.
     pub(crate) fn finish(&mut self, body: &mut Vec<u8>) {
         body.extend_from_slice(&self.table);

@@ -144,7 +144,7 @@ impl ServerMachine {
             channel.received += batch.entries.len() as u64;
             channel.dispatch.pass(batch);
         } else {
-            channel.dispatch.answer(now, member, &batch);
+            channel.dispatch.answer(now, member, batch);
         }
         self.show(channel_id);
         self.pay_or_owe(id, no, channel_id);

@@ -89,7 +89,7 @@ impl Peer {
             };
             let transform = channel.spec.transform.as_ref();
             let mut composer = Composer::new(no, transform, out, &mut self.session.outbox, table, end);
-            channel.dispatch.take(now, link.member, |entry, piece| composer.push(entry, piece));
+            channel.dispatch.take(now, link.member, |entry, pieces| composer.push_jobs(entry, pieces));
             composer.finish();
             // A channel whose large value is under way is in turn again when that has left.
             link.is_sending = channel.dispatch.can_take(link.member) && !self.session.outbox.is_busy(no);

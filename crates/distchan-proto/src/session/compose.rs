@@ -1,10 +1,10 @@
 //! Composes batch frames: small values are copied behind one another, a value larger than a frame is passed on by reference.
 
-use crate::batch::{Entry, Piece};
+use crate::batch::{Entry, Piece, Pieces};
 use crate::frame::batch::TableWriter;
 use crate::frame::encode::FrameWriter;
 use crate::frame::header::FrameKind;
-use crate::ids::ChannelNo;
+use crate::ids::{ChannelNo, JobId};
 use crate::limits;
 use crate::session::outbox::Outbox;
 use crate::transform::SharedTransform;
@@ -59,6 +59,42 @@ impl<'a> Composer<'a> {
         self.out.extend_from_slice(piece.bytes());
         self.table.push(entry, piece.len());
         true
+    }
+
+    /// Takes consecutive jobs, of which `entry` is the first, as far as there is room; returns how many.
+    pub(crate) fn push_jobs(&mut self, entry: &Entry, pieces: &Pieces<'_>) -> usize {
+        let mut taken = 0;
+        let mut rest = *pieces;
+        while let Some(first) = rest.first() {
+            let entry = Entry { job: JobId(entry.job.0 + taken as u64), ..*entry };
+            if !self.push(&entry, &first) {
+                break;
+            }
+            let (_, others) = rest.split_at(1);
+            let further = self.push_further(&others);
+            (_, rest) = others.split_at(further);
+            taken += 1 + further;
+        }
+        taken
+    }
+
+    /// Puts values behind the one that was pushed last, whose jobs follow on its, as far as they fit its frame; returns how many.
+    fn push_further(&mut self, pieces: &Pieces<'_>) -> usize {
+        let Some(frame) = &self.frame else { return 0 };
+        let mut room = limits::MAX_FRAME_BODY.saturating_sub(self.out.len() - frame.body());
+        let mut count = 0;
+        for length in pieces.lengths() {
+            let needed = length + self.table.size_with_one_more();
+            if needed > room || length > LARGEST_SMALL {
+                break;
+            }
+            room -= length;
+            self.table.push_next(length);
+            count += 1;
+        }
+        let (fitting, _) = pieces.split_at(count);
+        self.out.extend_from_slice(fitting.bytes());
+        count
     }
 
     fn push_large(&mut self, entry: &Entry, piece: &Piece<'_>) {

@@ -67,12 +67,11 @@ impl Stage {
     pub(super) fn take_up_to(&mut self, member: MemberId, most: usize) -> Vec<Delivery> {
         let mut taken = Vec::new();
         self.after(|stage| {
-            stage.dispatch.take(stage.now, member, |entry, _| {
-                let has_room = taken.len() < most;
-                if has_room {
-                    taken.push((entry.job.0, entry.attempt.0, entry.extra));
-                }
-                has_room
+            stage.dispatch.take(stage.now, member, |entry, pieces| {
+                let count = pieces.lengths().count().min(most - taken.len());
+                let jobs = (entry.job.0..).take(count);
+                taken.extend(jobs.map(|job| (job, entry.attempt.0, entry.extra)));
+                count
             });
         });
         taken
@@ -87,7 +86,7 @@ impl Stage {
         let end = u32::try_from(payload.len()).expect("short");
         let entries = vec![Entry { job: JobId(job), attempt: Attempt(attempt), end, extra: further, kind }];
         let batch = Batch { payload: Bytes::from_static(payload), entries, deadlines: Vec::new() };
-        self.after(|stage| stage.dispatch.answer(stage.now, member, &batch));
+        self.after(|stage| stage.dispatch.answer(stage.now, member, batch));
     }
 
     /// Says in one batch that all of these have failed.
@@ -96,9 +95,9 @@ impl Stage {
             let (job, attempt) = (JobId(*job), Attempt(*attempt));
             Entry { job, attempt, end: 0, extra: 0, kind: Kind::Failed }
         };
-        let entries = deliveries.iter().map(entry).collect();
+        let entries: Vec<_> = deliveries.iter().map(entry).collect();
         self.after(|stage| {
-            stage.dispatch.answer(stage.now, member, &Batch { entries, ..Batch::default() });
+            stage.dispatch.answer(stage.now, member, Batch { entries, ..Batch::default() });
         });
     }
 
