@@ -124,6 +124,14 @@ impl<'a> Piece<'a> {
         self.end - self.start
     }
 
+    pub(crate) const fn payload(&self) -> &'a Bytes {
+        self.payload
+    }
+
+    pub(crate) const fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+
     /// To be copied.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.payload.get(self.start..self.end).unwrap_or_default()
@@ -149,10 +157,13 @@ impl<'a> Pieces<'a> {
         Self { payload, start, ends }
     }
 
-    /// All their bytes.
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        let end = self.ends.last().copied().unwrap_or(self.start);
-        self.payload.get(self.start as usize..end as usize).unwrap_or_default()
+    pub(crate) const fn payload(&self) -> &'a Bytes {
+        self.payload
+    }
+
+    /// Where all their bytes are.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.ends.last().copied().unwrap_or(self.start) as usize
     }
 
     /// Each one's length.
@@ -225,11 +236,15 @@ impl OpenBatch {
         self.payload.len() >= limits::BATCH_BYTES || self.entries.len() >= limits::BATCH_ENTRIES
     }
 
-    /// Closes the batch and leaves an empty one, with room for as much again. Deadlines are added to what it returns.
+    /// Closes the batch and leaves an empty one, with room for a little more than as much again: what comes next is nearly always like what
+    /// came last, and to grow would be a copy. Deadlines are added to what it returns.
     pub fn take(&mut self) -> Batch {
+        let entries = self.entries.len().min(limits::BATCH_ENTRIES);
+        let largest = self.payload.len() / entries.max(1);
+        let payload = self.payload.len().min(limits::BATCH_BYTES);
         let next = Self {
-            payload: Vec::with_capacity(self.payload.len().min(limits::BATCH_BYTES)),
-            entries: Vec::with_capacity(self.entries.len()),
+            payload: Vec::with_capacity(payload + payload / 8 + largest.min(limits::BATCH_BYTES)),
+            entries: Vec::with_capacity(entries + entries / 8 + 1),
         };
         let full = std::mem::replace(self, next);
         Batch { payload: Bytes::from(full.payload), entries: full.entries, deadlines: Vec::new() }

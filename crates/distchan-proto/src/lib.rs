@@ -26,6 +26,7 @@ mod session;
 pub mod spec;
 pub mod time;
 pub mod transform;
+pub mod transmit;
 mod varint;
 pub mod worker;
 

@@ -47,7 +47,7 @@ pub(crate) const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
-const fn low_byte(value: u64) -> u8 {
+pub(crate) const fn low_byte(value: u64) -> u8 {
     (value & 0xff) as u8
 }
 

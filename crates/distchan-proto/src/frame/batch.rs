@@ -44,6 +44,14 @@ impl TableWriter {
         }
         let difference = entry.job.0.wrapping_sub(self.previous).cast_signed();
         self.previous = entry.job.0;
+        if let (Kind::Result | Kind::Last, 0..8, Ok(length @ 0..0x80)) =
+            (entry.kind, difference, u8::try_from(length))
+        {
+            // Two bytes, as nearly always: the next job, and a short result.
+            let key = varint::zigzag(difference) << 3 | entry.kind as u64;
+            self.table.extend_from_slice(&[varint::low_byte(key), length]);
+            return;
+        }
         let deadline = entry.extra.checked_sub(1).filter(|_| entry.kind == Kind::Value);
         let kind = if deadline.is_some() { TIMED } else { entry.kind as u64 };
         varint::put(&mut self.table, (varint::zigzag(difference) << 3) | kind);
@@ -83,6 +91,10 @@ impl TableWriter {
     }
 }
 
+/// The kinds of entries that are a payload and nothing besides, by their number.
+const SHORT: [Option<Kind>; 8] =
+    [Some(Kind::Value), Some(Kind::Result), Some(Kind::Last), None, Some(Kind::Failed), None, None, None];
+
 /// Reads a whole body. Each entry takes at least two bytes of the table, so what is allocated is bounded by what has arrived.
 pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     const TABLE: ProtocolError = ProtocolError::Malformed("batch: table");
@@ -99,6 +111,17 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     let mut deadlines = Vec::new();
     let (mut job, mut end, mut settled) = (0u64, 0usize, 0u64);
     while !table.is_empty() {
+        if let [key @ 0..0x80, length @ 0..0x80, rest @ ..] = table
+            && let Some(kind) = SHORT.get(usize::from(key & 7)).copied().flatten()
+        {
+            // Two bytes, as nearly always: a job near the last one, with a short payload.
+            job = job.wrapping_add(varint::unzigzag(u64::from(key >> 3)).cast_unsigned());
+            end += usize::from(*length);
+            let end = u32::try_from(end).map_err(|_| TABLE)?;
+            entries.push(Entry { job: JobId(job), attempt, end, extra: 0, kind });
+            table = rest;
+            continue;
+        }
         let key = varint::take(&mut table).ok_or(TABLE)?;
         let second = varint::take(&mut table).ok_or(TABLE)?;
         let kind = kind_from_wire(key & 7).ok_or(ProtocolError::Malformed("batch: unknown entry"))?;
@@ -112,7 +135,7 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
                 u32::try_from(second).ok().filter(|_| fits).ok_or(ProtocolError::Malformed("batch: run"))?;
         } else {
             let length = usize::try_from(second).map_err(|_| TABLE)?;
-            end = end.checked_add(length).filter(|end| *end <= payload_length).ok_or(TABLE)?;
+            end = end.checked_add(length).ok_or(TABLE)?;
         }
         if key & 7 == TIMED {
             let millis = varint::take(&mut table).ok_or(TABLE)?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::{Code, ProtocolError};
 use crate::frame::decode::Frame;
-use crate::frame::encode::FrameWriter;
+use crate::frame::encode;
 use crate::frame::header::FrameKind;
 use crate::frame::runs::Runs;
 use crate::ids::{ChannelNo, SessionId, SessionKey};
@@ -150,8 +150,11 @@ pub(crate) struct Schemas {
 impl Control {
     /// Appends the message as one frame.
     pub(crate) fn put(&self, out: &mut Vec<u8>, channel: ChannelNo) {
-        let frame = FrameWriter::begin(out);
-        let kind = match self {
+        encode::put_with(out, channel, |out| self.put_body(out));
+    }
+
+    fn put_body(&self, out: &mut Vec<u8>) -> FrameKind {
+        match self {
             Self::Hello(hello) => {
                 hello.put(out);
                 FrameKind::Hello
@@ -208,8 +211,7 @@ impl Control {
                 runs.put(out);
                 FrameKind::Cancel
             }
-        };
-        frame.finish(out, kind, channel);
+        }
     }
 
     /// Reads the message in a frame that is not a batch.

@@ -32,7 +32,7 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
     }
     input.advance(header::LENGTH);
     let body = input.split_to(size).freeze();
-    if header.checksum != header.checksum_of(&[&body]) {
+    if header.checksum != header.checksum_of([&body[..]]) {
         return Err(ProtocolError::Checksum);
     }
     let kind = FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
@@ -52,7 +52,10 @@ mod tests {
 
     fn frame(kind: FrameKind, body: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        encode::put(&mut out, kind, ChannelNo(7), false, [body, b""]);
+        encode::put_with(&mut out, ChannelNo(7), |out| {
+            out.extend_from_slice(body);
+            kind
+        });
         out
     }
 

@@ -1,54 +1,62 @@
 //! Writes frames into the caller's buffer.
 
-use crate::frame::header::{self, FLAG_MORE, FrameKind, Header};
+use crate::frame::header::{self, FrameKind, Header};
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::transmit::{Mark, Output};
 
 /// A frame whose body is being appended to `out`; [`FrameWriter::finish`] puts the header in front of it.
 #[derive(Debug)]
 pub(crate) struct FrameWriter {
-    start: usize,
+    body: Mark,
 }
 
 impl FrameWriter {
-    pub(crate) fn begin(out: &mut Vec<u8>) -> Self {
-        let start = out.len();
-        out.extend_from_slice(&[0; header::LENGTH]);
-        Self { start }
+    pub(crate) fn begin(out: &mut Output) -> Self {
+        out.own().extend_from_slice(&[0; header::LENGTH]);
+        Self { body: out.mark() }
     }
 
-    /// Where the body begins.
-    pub(crate) const fn body(&self) -> usize {
-        self.start + header::LENGTH
+    /// How long the body is by now.
+    pub(crate) const fn len(&self, out: &Output) -> usize {
+        out.len_behind(&self.body)
     }
 
-    pub(crate) fn finish(self, out: &mut [u8], kind: FrameKind, channel: ChannelNo) {
-        let Some((head, body)) =
-            out.get_mut(self.start..).and_then(|f| f.split_at_mut_checked(header::LENGTH))
-        else {
-            unreachable!("begin() wrote the header's room");
-        };
-        let header = header_for(&[body], kind, 0, channel);
-        head.copy_from_slice(&header.to_bytes());
+    /// The body, taken out again: it was copied.
+    pub(crate) fn take_body(&self, out: &mut Output) -> Vec<u8> {
+        out.take_behind(&self.body)
     }
 
-    /// Takes the frame back.
-    pub(crate) fn cancel(self, out: &mut Vec<u8>) {
-        out.truncate(self.start);
+    pub(crate) fn finish(self, out: &mut Output, kind: FrameKind, channel: ChannelNo, flags: u8) {
+        let header = header_for(self.len(out), out.pieces_behind(&self.body), kind, flags, channel);
+        let end = self.body.own();
+        let head = end.checked_sub(header::LENGTH).and_then(|start| out.own().get_mut(start..end));
+        head.expect("begin() wrote the header's room").copy_from_slice(&header.to_bytes());
     }
-}
 
-/// Appends one whole frame with a body in two pieces.
-pub(crate) fn put(out: &mut Vec<u8>, kind: FrameKind, channel: ChannelNo, more: bool, body: [&[u8]; 2]) {
-    let header = header_for(&body, kind, if more { FLAG_MORE } else { 0 }, channel);
-    out.extend_from_slice(&header.to_bytes());
-    for piece in body {
-        out.extend_from_slice(piece);
+    /// Takes the frame back: its body was taken out.
+    pub(crate) fn cancel(self, out: &mut Output) {
+        out.own().truncate(self.body.own() - header::LENGTH);
     }
 }
 
-fn header_for(body: &[&[u8]], kind: FrameKind, flags: u8, channel: ChannelNo) -> Header {
-    let length: usize = body.iter().map(|piece| piece.len()).sum();
+/// Appends one whole frame whose body `write` appends, and whose kind it says.
+pub(crate) fn put_with(out: &mut Vec<u8>, channel: ChannelNo, write: impl FnOnce(&mut Vec<u8>) -> FrameKind) {
+    let start = out.len();
+    out.extend_from_slice(&[0; header::LENGTH]);
+    let kind = write(out);
+    let frame = out.get_mut(start..).and_then(|frame| frame.split_at_mut_checked(header::LENGTH));
+    let (head, body) = frame.expect("the header's room was written");
+    head.copy_from_slice(&header_for(body.len(), [&*body].into_iter(), kind, 0, channel).to_bytes());
+}
+
+fn header_for<'a>(
+    length: usize,
+    body: impl Iterator<Item = &'a [u8]>,
+    kind: FrameKind,
+    flags: u8,
+    channel: ChannelNo,
+) -> Header {
     assert!(length <= limits::MAX_FRAME_BODY, "a frame of {length} bytes");
     let length = u32::try_from(length).expect("checked in the line before");
     let mut header = Header { length, checksum: 0, kind: kind.to_wire(), flags, channel };

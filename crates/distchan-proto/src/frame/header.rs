@@ -96,7 +96,7 @@ impl Header {
     }
 
     /// CRC-32 over length, kind, flags, channel and body.
-    pub(crate) fn checksum_of(&self, body: &[&[u8]]) -> u32 {
+    pub(crate) fn checksum_of<'a>(&self, body: impl IntoIterator<Item = &'a [u8]>) -> u32 {
         let [n0, n1] = self.channel.0.to_le_bytes();
         let [l0, l1, l2, l3] = self.length.to_le_bytes();
         let mut hasher = crc32fast::Hasher::new();

@@ -1,8 +1,6 @@
 //! What the server writes to a connection: control messages first, then a piece of every large value, then batches of jobs,
 //! channel by channel in turn, as long as there is room.
 
-use bytes::Bytes;
-
 use crate::frame::batch::TableWriter;
 use crate::ids::ConnectionId;
 use crate::limits;
@@ -12,6 +10,7 @@ use crate::server::peer::{Link, Peer};
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
+use crate::transmit::{Output, Transmit};
 
 impl ServerMachine {
     /// The next connection that has something to write, and was not named since its last empty [`ServerMachine::poll_transmit`].
@@ -21,7 +20,7 @@ impl ServerMachine {
 
     /// What is to be written to a connection: at most about [`limits::TRANSMIT_BYTES`]. Where it is nothing, [`ServerMachine::poll_ready`]
     /// will name the connection when there is something again.
-    pub fn poll_transmit(&mut self, now: Time, id: ConnectionId) -> Option<Bytes> {
+    pub fn poll_transmit(&mut self, now: Time, id: ConnectionId) -> Option<Transmit> {
         let peer = self.connections.get(&id).and_then(|id| self.peers.get_mut(id))?;
         let mut transmission = peer.session.begin();
         if peer.session.may_send() {
@@ -55,7 +54,7 @@ impl ServerMachine {
 
 impl Peer {
     /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
-    fn write_pieces(&mut self, out: &mut Vec<u8>) {
+    fn write_pieces(&mut self, out: &mut Output) {
         for no in self.session.outbox.take_pieces(out) {
             if let Some(link) = self.link(no)
                 && !link.is_sending
@@ -71,7 +70,7 @@ impl Peer {
         now: Time,
         channels: &mut [Channel],
         table: &mut TableWriter,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         end: usize,
     ) {
         for _ in 0..self.sending.len() {

@@ -1,13 +1,19 @@
 //! Composes batch frames: small values are copied behind one another, a value larger than a frame is passed on by reference.
 
-use crate::batch::{Entry, Piece, Pieces};
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, Entry, Piece, Pieces};
 use crate::frame::batch::TableWriter;
 use crate::frame::encode::FrameWriter;
 use crate::frame::header::FrameKind;
 use crate::ids::{ChannelNo, JobId};
 use crate::limits;
+use crate::session::credit::Allowance;
 use crate::session::outbox::Outbox;
 use crate::transform::SharedTransform;
+use crate::transmit::Output;
 
 /// A payload up to this size goes into a frame with others.
 const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
@@ -17,7 +23,7 @@ const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
 pub(crate) struct Composer<'a> {
     channel: ChannelNo,
     transform: Option<&'a SharedTransform>,
-    out: &'a mut Vec<u8>,
+    out: &'a mut Output,
     outbox: &'a mut Outbox,
     table: &'a mut TableWriter,
     frame: Option<FrameWriter>,
@@ -29,7 +35,7 @@ impl<'a> Composer<'a> {
     pub(crate) const fn new(
         channel: ChannelNo,
         transform: Option<&'a SharedTransform>,
-        out: &'a mut Vec<u8>,
+        out: &'a mut Output,
         outbox: &'a mut Outbox,
         table: &'a mut TableWriter,
         end: usize,
@@ -39,9 +45,8 @@ impl<'a> Composer<'a> {
 
     /// Takes a value; false (and nothing taken) when this transmission is full, or the channel waits for its large value.
     pub(crate) fn push(&mut self, entry: &Entry, piece: &Piece<'_>) -> bool {
-        if let Some(frame) = &self.frame {
-            let body = self.out.len() - frame.body();
-            let fits = body + piece.len() + self.table.size_with_one_more() <= limits::MAX_FRAME_BODY;
+        if self.frame.is_some() {
+            let fits = piece.len() + self.table.size_with_one_more() <= self.room();
             if !fits || !self.table.accepts(entry) || piece.len() > LARGEST_SMALL {
                 self.finish();
             }
@@ -56,9 +61,59 @@ impl<'a> Composer<'a> {
         if self.frame.is_none() {
             self.frame = Some(FrameWriter::begin(self.out));
         }
-        self.out.extend_from_slice(piece.bytes());
+        self.put(piece.payload(), piece.range());
         self.table.push(entry, piece.len());
         true
+    }
+
+    /// Takes entries of a batch of answers, from the one at `first` on, as far as there are room and credit; returns how many.
+    pub(crate) fn push_answers(&mut self, batch: &Batch, first: usize, credit: &mut Allowance) -> usize {
+        let mut start = batch.start(first);
+        // What stands in the table already, and is still to be copied behind the payloads of its frame, which has so much room.
+        let mut pending = start..start;
+        let mut room = self.room();
+        let mut taken = 0;
+        for entry in batch.entries.iter().skip(first) {
+            if !credit.is_open() {
+                break;
+            }
+            let piece = Piece::new(&batch.payload, start, entry.end);
+            let size = piece.len();
+            if size + self.table.size_with_one_more() <= room
+                && size <= LARGEST_SMALL
+                && self.table.accepts(entry)
+            {
+                self.table.push(entry, size);
+                room -= size;
+                pending.end = entry.end;
+            } else {
+                self.put(&batch.payload, pending.start as usize..pending.end as usize);
+                pending = entry.end..entry.end;
+                if !self.push(entry, &piece) {
+                    return taken;
+                }
+                room = self.room();
+            }
+            credit.spend(limits::ENTRY_COST + size as u64);
+            start = entry.end;
+            taken += 1;
+        }
+        self.put(&batch.payload, pending.start as usize..pending.end as usize);
+        taken
+    }
+
+    /// How many bytes of payloads and table still fit the frame that is being filled.
+    fn room(&self) -> usize {
+        self.frame.as_ref().map_or(0, |frame| limits::MAX_FRAME_BODY.saturating_sub(frame.len(self.out)))
+    }
+
+    /// Appends a part of a payload to the frame; what is to be transformed must lie in one piece.
+    fn put(&mut self, payload: &Bytes, range: Range<usize>) {
+        if self.transform.is_none() {
+            self.out.put_slice_of(payload, range);
+        } else {
+            self.out.own().extend_from_slice(payload.get(range).unwrap_or_default());
+        }
     }
 
     /// Takes consecutive jobs, of which `entry` is the first, as far as there is room; returns how many.
@@ -80,8 +135,7 @@ impl<'a> Composer<'a> {
 
     /// Puts values behind the one that was pushed last, whose jobs follow on its, as far as they fit its frame; returns how many.
     fn push_further(&mut self, pieces: &Pieces<'_>) -> usize {
-        let Some(frame) = &self.frame else { return 0 };
-        let mut room = limits::MAX_FRAME_BODY.saturating_sub(self.out.len() - frame.body());
+        let mut room = self.room();
         let mut count = 0;
         for length in pieces.lengths() {
             let needed = length + self.table.size_with_one_more();
@@ -93,7 +147,7 @@ impl<'a> Composer<'a> {
             count += 1;
         }
         let (fitting, _) = pieces.split_at(count);
-        self.out.extend_from_slice(fitting.bytes());
+        self.put(fitting.payload(), fitting.range());
         count
     }
 
@@ -113,16 +167,16 @@ impl<'a> Composer<'a> {
     /// Completes the frame that is being filled.
     pub(crate) fn finish(&mut self) {
         let Some(frame) = self.frame.take() else { return };
-        self.table.finish(self.out);
+        self.table.finish(self.out.own());
         let Some(transform) = self.transform else {
-            frame.finish(self.out, FrameKind::Batch, self.channel);
+            frame.finish(self.out, FrameKind::Batch, self.channel, 0);
             return;
         };
-        let mut plain = self.out.split_off(frame.body());
+        let mut plain = frame.take_body(self.out);
         let coded = transform.seal(&mut plain);
         if coded.len() <= limits::MAX_FRAME_BODY {
-            self.out.extend_from_slice(&coded);
-            frame.finish(self.out, FrameKind::Batch, self.channel);
+            self.out.own().extend_from_slice(&coded);
+            frame.finish(self.out, FrameKind::Batch, self.channel, 0);
         } else {
             frame.cancel(self.out);
             self.outbox.put_large(self.channel, coded.into(), Vec::new());

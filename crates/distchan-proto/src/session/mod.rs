@@ -24,6 +24,7 @@ use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
 use crate::session::state::{Phase, State};
 use crate::time::Time;
+use crate::transmit::{Output, Transmit};
 
 /// Which end of the connection this is, and what that end has to say at the beginning.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub(crate) struct Session {
 /// What is being written at once.
 #[derive(Debug)]
 pub(crate) struct Transmission {
-    pub(crate) out: Vec<u8>,
+    pub(crate) out: Output,
     /// Up to here it concerns the connection alone.
     raw: usize,
 }
@@ -260,7 +261,7 @@ impl Session {
             self.replay.said();
         }
         let raw = out.len();
-        Transmission { out, raw }
+        Transmission { out: Output::new(out), raw }
     }
 
     /// Whether frames of the session may be written now.
@@ -271,27 +272,28 @@ impl Session {
     }
 
     /// Keeps what was written of the session, and returns all of it, or what has to be sent again; `None` where there is nothing now.
-    pub(crate) fn finish(&mut self, transmission: Transmission) -> Option<Bytes> {
+    pub(crate) fn finish(&mut self, transmission: Transmission) -> Option<Transmit> {
         let Transmission { mut out, raw } = transmission;
         let of_session = out.len() > raw;
         if out.is_empty() && self.replay.is_resending() && self.state.is_ready() {
-            self.replay.put_back(out);
+            self.replay.put_back(out.into_buffer());
             return self.replay.resend();
         }
         let is_last = self.is_leaving || self.outbox.is_empty() || !self.replay.is_open();
-        let end = out.len();
+        let mut farewell = 0;
         if is_last {
-            out.append(&mut self.farewell);
+            farewell = self.farewell.len();
+            out.own().append(&mut self.farewell);
         }
         if out.is_empty() {
-            self.replay.put_back(out);
+            self.replay.put_back(out.into_buffer());
             return None;
         }
-        let bytes = Bytes::from(out);
+        let (all, kept) = out.finish(raw, farewell);
         if of_session {
-            self.replay.keep(bytes.slice(raw..end));
+            self.replay.keep(kept);
         }
-        Some(bytes)
+        Some(all)
     }
 
     /// Whether there is something to write, as far as this knows: batches are composed by the machine.

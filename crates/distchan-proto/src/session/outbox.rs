@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use crate::error::ProtocolError;
 use crate::frame::control::Control;
-use crate::frame::encode;
-use crate::frame::header::FrameKind;
+use crate::frame::encode::FrameWriter;
+use crate::frame::header::{FLAG_MORE, FrameKind};
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::transmit::Output;
 
 /// Bytes and bodies that wait for the writer.
 #[derive(Debug, Default)]
@@ -57,19 +58,22 @@ impl Outbox {
     }
 
     /// Moves all control messages to `out`.
-    pub(crate) fn take_control(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.control);
+    pub(crate) fn take_control(&mut self, out: &mut Output) {
+        out.own().append(&mut self.control);
     }
 
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
-    pub(crate) fn take_pieces(&mut self, out: &mut Vec<u8>) -> Vec<ChannelNo> {
+    pub(crate) fn take_pieces(&mut self, out: &mut Output) -> Vec<ChannelNo> {
         let mut finished = Vec::new();
         for (channel, body) in &mut self.large {
             let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
             let room = limits::MAX_FRAME_BODY - payload.len();
             let table = body.table.split_to(body.table.len().min(room));
             let more = !(body.payload.is_empty() && body.table.is_empty());
-            encode::put(out, FrameKind::Batch, *channel, more, [&payload, &table]);
+            let frame = FrameWriter::begin(out);
+            out.put(&payload);
+            out.put(&table);
+            frame.finish(out, FrameKind::Batch, *channel, if more { FLAG_MORE } else { 0 });
             if !more {
                 finished.push(*channel);
             }

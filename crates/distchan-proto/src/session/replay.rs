@@ -3,11 +3,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::error::ProtocolError;
-use crate::frame::header;
 use crate::limits;
+use crate::transmit::Transmit;
 
 /// Buffers that are used again, at most, while the peer lacks something, and how large they may be. With fewer a fast connection would ask the
 /// system for memory with every write.
@@ -36,7 +34,7 @@ pub(crate) struct Replay {
 /// What was written at once.
 #[derive(Debug)]
 struct Kept {
-    bytes: Bytes,
+    transmit: Transmit,
     /// The number of the last frame in it.
     last: u64,
 }
@@ -99,19 +97,19 @@ impl Replay {
     }
 
     /// Keeps whole frames that are about to be written.
-    pub(crate) fn keep(&mut self, bytes: Bytes) {
-        self.sent += count(&bytes);
-        self.kept_bytes += bytes.len();
+    pub(crate) fn keep(&mut self, transmit: Transmit) {
+        self.sent += transmit.frames();
+        self.kept_bytes += transmit.len();
         debug_assert!(!self.is_resending(), "old frames go before new ones");
-        self.kept.push_back(Kept { bytes, last: self.sent });
+        self.kept.push_back(Kept { transmit, last: self.sent });
         self.next = self.kept.len();
     }
 
     /// The next frames that have to be sent again.
-    pub(crate) fn resend(&mut self) -> Option<Bytes> {
+    pub(crate) fn resend(&mut self) -> Option<Transmit> {
         let kept = self.kept.get(self.next)?;
         self.next += 1;
-        Some(kept.bytes.clone())
+        Some(kept.transmit.clone())
     }
 
     /// The peer has so many frames.
@@ -123,10 +121,10 @@ impl Replay {
         while let Some(oldest) = self.kept.front()
             && oldest.last <= received
         {
-            let Some(Kept { mut bytes, .. }) = self.kept.pop_front() else { break };
-            self.kept_bytes -= bytes.len();
+            let Some(Kept { transmit, .. }) = self.kept.pop_front() else { break };
+            self.kept_bytes -= transmit.len();
             self.next = self.next.saturating_sub(1);
-            if bytes.is_unique() {
+            if let Some(mut bytes) = transmit.into_own() {
                 // Cut to a byte first: then its memory comes back without a copy of more than that.
                 bytes.truncate(1);
                 self.put_back(Vec::from(bytes));
@@ -163,56 +161,37 @@ impl Replay {
         }
         self.acknowledge(received)?;
         if let Some(oldest) = self.kept.front_mut() {
-            let frames = count(&oldest.bytes);
-            let had = received - (oldest.last - frames);
-            let skipped = length_of(&oldest.bytes, had);
-            self.kept_bytes -= skipped;
-            let _ = oldest.bytes.split_to(skipped);
+            let had = received - (oldest.last - oldest.transmit.frames());
+            let rest = oldest.transmit.behind(had);
+            self.kept_bytes -= oldest.transmit.len() - rest.len();
+            oldest.transmit = rest;
         }
         self.next = 0;
         Ok(())
     }
 }
 
-/// How many frames these bytes are.
-fn count(bytes: &[u8]) -> u64 {
-    let mut rest = bytes;
-    let mut frames = 0;
-    while let Some(after) = after_first(rest) {
-        rest = after;
-        frames += 1;
-    }
-    debug_assert!(rest.is_empty(), "only whole frames are sent");
-    frames
-}
-
-/// How many bytes the first `frames` frames have.
-fn length_of(bytes: &[u8], frames: u64) -> usize {
-    let mut rest = bytes;
-    for _ in 0..frames {
-        rest = after_first(rest).unwrap_or_default();
-    }
-    bytes.len() - rest.len()
-}
-
-fn after_first(bytes: &[u8]) -> Option<&[u8]> {
-    let length = bytes.first_chunk::<4>().map(|length| u32::from_le_bytes(*length) as usize)?;
-    bytes.get(header::LENGTH + length..)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::frame::encode;
-    use crate::frame::header::FrameKind;
+    use crate::frame::header::{self, FrameKind};
     use crate::ids::ChannelNo;
+    use crate::transmit::Output;
 
-    fn frames(count: usize) -> Bytes {
-        let mut out = Vec::new();
+    fn frames(count: usize) -> Transmit {
+        frames_in(Vec::new(), count)
+    }
+
+    fn frames_in(buffer: Vec<u8>, count: usize) -> Transmit {
+        let mut out = Output::new(buffer);
         for index in 0..count {
-            encode::put(&mut out, FrameKind::Leave, ChannelNo(7), false, [&vec![7; index], b""]);
+            encode::put_with(out.own(), ChannelNo(7), |body| {
+                body.resize(body.len() + index, 7);
+                FrameKind::Leave
+            });
         }
-        Bytes::from(out)
+        out.finish(0, 0).0
     }
 
     #[test]
@@ -226,8 +205,8 @@ mod tests {
         assert_eq!(replay.kept_bytes(), frames(3).len() + frames(5).len(), "whole writes are forgotten");
         replay.go_on_from(4).unwrap();
         assert!(replay.is_resending() && !replay.is_open());
-        let first = frames(5).slice(header::LENGTH..);
-        assert_eq!(replay.resend(), Some(first.clone()));
+        let first = frames(5).into_bytes().slice(header::LENGTH..);
+        assert_eq!(replay.resend().map(Transmit::into_bytes), Some(first.clone()));
         assert_eq!((replay.resend(), replay.kept_bytes()), (None, first.len()));
         assert!(replay.is_open() && !replay.is_settled());
         replay.acknowledge(8).unwrap();
@@ -263,11 +242,9 @@ mod tests {
         let mut replay = Replay::default();
         let buffer = Vec::with_capacity(1000);
         replay.put_back(buffer);
-        let mut buffer = replay.buffer();
-        buffer.extend_from_slice(&frames(2));
-        let (address, bytes) = (buffer.as_ptr(), Bytes::from(buffer));
-        replay.keep(bytes.clone());
-        drop(bytes);
+        let buffer = replay.buffer();
+        let address = buffer.as_ptr();
+        replay.keep(frames_in(buffer, 2));
         replay.acknowledge(2).unwrap();
         let again = replay.buffer();
         assert_eq!((again.as_ptr(), again.capacity()), (address, 1000));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::batch::{Batch, Kind, Piece};
+use crate::batch::{Batch, Kind};
 use crate::frame::control::{Direction, Open};
 use crate::frame::runs::{RunList, Runs};
 use crate::ids::ChannelNo;
@@ -185,17 +185,14 @@ impl Link {
     /// Writes answers as long as there is room and credit.
     pub(crate) fn write(&mut self, composer: &mut Composer<'_>) {
         while let Some(batch) = self.out.front() {
-            let Some(entry) = batch.entries.get(self.written) else {
-                self.out.pop_front();
-                self.written = 0;
-                continue;
-            };
-            let piece = Piece::new(&batch.payload, batch.start(self.written), entry.end);
-            if !self.allowance.is_open() || !composer.push(entry, &piece) {
+            let left = batch.entries.len() - self.written;
+            let taken = composer.push_answers(batch, self.written, &mut self.allowance);
+            self.written += taken;
+            if taken < left {
                 return;
             }
-            self.allowance.spend(limits::ENTRY_COST + piece.len() as u64);
-            self.written += 1;
+            self.out.pop_front();
+            self.written = 0;
         }
     }
 

@@ -1,20 +1,19 @@
 //! What the worker writes: control messages first, then a piece of every large value, then batches of answers, channel by channel
 //! in turn, as long as there is room; last of all its goodbye.
 
-use bytes::Bytes;
-
 use crate::error::Code;
 use crate::frame::control::{Control, Direction};
 use crate::limits;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
+use crate::transmit::{Output, Transmit};
 use crate::worker::WorkerMachine;
 use crate::worker::link::LinkState;
 
 impl WorkerMachine {
     /// What is to be written: at most about [`limits::TRANSMIT_BYTES`].
-    pub fn poll_transmit(&mut self, _now: Time) -> Option<Bytes> {
+    pub fn poll_transmit(&mut self, _now: Time) -> Option<Transmit> {
         let mut transmission = self.session.begin();
         self.announce();
         while self.session.may_send() {
@@ -55,13 +54,13 @@ impl WorkerMachine {
         matches!(self.session.state().phase(), Phase::Closing | Phase::Closed)
     }
 
-    fn write_pieces(&mut self, out: &mut Vec<u8>) {
+    fn write_pieces(&mut self, out: &mut Output) {
         for no in self.session.outbox.take_pieces(out) {
             self.mark_sending(no);
         }
     }
 
-    fn write_answers(&mut self, out: &mut Vec<u8>, end: usize) {
+    fn write_answers(&mut self, out: &mut Output, end: usize) {
         for _ in 0..self.sending.len() {
             if out.len() >= end {
                 return;

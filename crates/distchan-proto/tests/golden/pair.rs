@@ -11,6 +11,7 @@ use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId};
 use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerEvent, WorkerMachine};
 
 use crate::document::Document;
@@ -150,7 +151,7 @@ impl<'a> Pair<'a> {
     }
 
     pub(crate) fn take_from_worker(&mut self) -> Vec<u8> {
-        drain(|| self.worker.poll_transmit(self.now))
+        drain(|| self.worker.poll_transmit(self.now).map(Transmit::into_bytes))
     }
 
     pub(crate) fn take_from_server(&mut self) -> Vec<u8> {
@@ -159,7 +160,7 @@ impl<'a> Pair<'a> {
 
     fn take_from_server_on(&mut self, connection: ConnectionId) -> Vec<u8> {
         while self.server.poll_ready().is_some() {}
-        drain(|| self.server.poll_transmit(self.now, connection))
+        drain(|| self.server.poll_transmit(self.now, connection).map(Transmit::into_bytes))
     }
 
     pub(crate) const fn connection(&self) -> ConnectionId {

@@ -3,6 +3,7 @@
 use distchan_proto::ids::ConnectionId;
 use distchan_proto::server::{Loss, ServerConfig, ServerMachine};
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerMachine};
 use rand::RngExt;
 
@@ -122,7 +123,7 @@ impl Cluster {
         if self.is_stopped {
             return false;
         }
-        match self.server.poll_transmit(self.now, connection) {
+        match self.server.poll_transmit(self.now, connection).map(Transmit::into_bytes) {
             Some(bytes) => self.lingering.get_mut(&connection).unwrap().extend_from_slice(&bytes),
             None => {
                 self.writable.remove(&connection);

@@ -228,8 +228,8 @@ fn questions_do_not_pile_up_before_a_transport_that_is_stuck() {
     }
     cluster.drain();
     let connection = cluster.nodes[index].connection;
-    let down = cluster.server.poll_transmit(cluster.now, connection).unwrap();
-    let up = cluster.nodes[index].machine.poll_transmit(cluster.now).unwrap();
+    let down = cluster.server.poll_transmit(cluster.now, connection).unwrap().into_bytes();
+    let up = cluster.nodes[index].machine.poll_transmit(cluster.now).unwrap().into_bytes();
     assert!(down.len() < 100 && up.len() < 100, "{} {}", down.len(), up.len());
     cluster.nodes[index].down.extend(down);
     cluster.nodes[index].up.extend(up);

@@ -198,7 +198,7 @@ fn what_was_begun_travels_in_runs_ahead_of_the_answers() {
         cluster.nodes[0].machine.started(NO, job.id, job.attempt);
     }
     cluster.nodes[0].complete(&jobs[0], &[b"x"]);
-    let out = cluster.nodes[0].machine.poll_transmit(cluster.now).expect("both");
+    let out = cluster.nodes[0].machine.poll_transmit(cluster.now).expect("both").into_bytes();
     let frames = wire::split(&out);
     assert_eq!(frames.iter().map(|frame| frame.kind).collect::<Vec<_>>(), [wire::STARTED, wire::BATCH]);
     assert_eq!(frames[0].body, [1, 1, 2, 7]);

@@ -98,7 +98,7 @@ impl Cluster {
         if self.is_stopped || !self.writable.contains(&node.connection) || node.down.len() >= PIPE {
             return false;
         }
-        let out = self.server.poll_transmit(self.now, node.connection).unwrap_or_default();
+        let out = self.server.poll_transmit(self.now, node.connection).unwrap_or_default().into_bytes();
         assert!(
             out.len() <= limits::TRANSMIT_BYTES + 2 * limits::MAX_FRAME_BODY,
             "{} bytes at once",
@@ -124,7 +124,7 @@ impl Cluster {
         if !node.is_open || node.is_stopped || node.up.len() >= PIPE {
             return false;
         }
-        let out = node.machine.poll_transmit(self.now).unwrap_or_default();
+        let out = node.machine.poll_transmit(self.now).unwrap_or_default().into_bytes();
         if out.is_empty() {
             if node.machine.is_closing() {
                 node.is_open = false;

@@ -74,7 +74,7 @@ fn react(worker: &mut WorkerMachine, delivered: &mut Delivered) -> Vec<u8> {
         worker.submit(NO, answers.take());
         note(delivered, &batch);
     }
-    worker.poll_transmit(NOW).unwrap_or_default().to_vec()
+    worker.poll_transmit(NOW).unwrap_or_default().into_bytes().to_vec()
 }
 
 fn respond(server: &mut ServerMachine, id: ConnectionId, delivered: &mut Delivered) -> Vec<u8> {
@@ -85,7 +85,7 @@ fn respond(server: &mut ServerMachine, id: ConnectionId, delivered: &mut Deliver
         }
     }
     while server.poll_ready().is_some() {}
-    server.poll_transmit(NOW, id).unwrap_or_default().to_vec()
+    server.poll_transmit(NOW, id).unwrap_or_default().into_bytes().to_vec()
 }
 
 fn note(delivered: &mut Delivered, batch: &Batch) {

@@ -7,6 +7,7 @@ use distchan_proto::error::Code;
 use distchan_proto::ids::{ChannelId, ConnectionId};
 use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 
 use crate::harness::{config, spec};
 use crate::wire::{self, Back, Read};
@@ -82,7 +83,8 @@ impl Returning {
     /// Reads whatever the server writes, to whomever.
     pub(crate) fn hear(&mut self) {
         while let Some(connection) = self.server.poll_ready() {
-            while let Some(bytes) = self.server.poll_transmit(self.now, connection) {
+            while let Some(bytes) = self.server.poll_transmit(self.now, connection).map(Transmit::into_bytes)
+            {
                 self.heard.entry(connection).or_default().extend_from_slice(&bytes);
             }
         }

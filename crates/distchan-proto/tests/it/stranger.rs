@@ -5,6 +5,7 @@ use distchan_proto::error::Code;
 use distchan_proto::ids::{ChannelId, ConnectionId};
 use distchan_proto::server::{ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{WorkerConfig, WorkerEvent, WorkerMachine};
 
 use crate::wire;
@@ -77,7 +78,7 @@ impl Stranger {
     pub(crate) fn hear(&mut self) -> Vec<u8> {
         while self.server.poll_ready().is_some() {}
         let began = self.output.len();
-        while let Some(out) = self.server.poll_transmit(self.now, self.connection) {
+        while let Some(out) = self.server.poll_transmit(self.now, self.connection).map(Transmit::into_bytes) {
             self.output.extend_from_slice(&out);
         }
         self.output[began..].to_vec()

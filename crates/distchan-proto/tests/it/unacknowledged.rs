@@ -7,6 +7,7 @@ use distchan_proto::batch::{Kind, OpenBatch};
 use distchan_proto::ids::{Attempt, JobId};
 use distchan_proto::limits;
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerEvent, WorkerMachine};
 
 use crate::harness::{Cluster, NO, spec};
@@ -81,7 +82,7 @@ fn a_server_that_never_acknowledges_stops_the_worker() {
     worker.handle_input(Time::ZERO, &mut BytesMut::from(said.concat().as_slice()));
     let mut written = Vec::new();
     let mut write = |worker: &mut WorkerMachine| {
-        while let Some(bytes) = worker.poll_transmit(Time::ZERO) {
+        while let Some(bytes) = worker.poll_transmit(Time::ZERO).map(Transmit::into_bytes) {
             written.extend_from_slice(&bytes);
         }
         let frames = wire::split(written.get(12..).unwrap_or_default());

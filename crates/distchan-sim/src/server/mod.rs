@@ -11,6 +11,7 @@ use distchan_proto::error::Code;
 use distchan_proto::ids::{ChannelId, ConnectionId};
 use distchan_proto::server::{Loss, ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 
 use crate::network::{LinkNo, Side};
 use crate::oracle::Verdict;
@@ -211,7 +212,7 @@ impl ServerHost {
             return world.after(LINGER, Event::Linger { link });
         }
         while world.network.has_room(link, Side::Server) {
-            if let Some(bytes) = self.machine.poll_transmit(world.now, connection) {
+            if let Some(bytes) = self.machine.poll_transmit(world.now, connection).map(Transmit::into_bytes) {
                 world.note("server writes", connection.0, bytes.len() as u64);
                 world.write(link, Side::Server, bytes);
                 continue;

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use distchan_proto::error::Code;
 use distchan_proto::ids::ChannelNo;
 use distchan_proto::time::Time;
+use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{WorkerConfig, WorkerEvent as Said, WorkerMachine};
 use rand::RngExt;
 
@@ -244,7 +245,7 @@ impl WorkerHost {
             }
         }
         while world.network.has_room(link, Side::Worker) {
-            if let Some(bytes) = self.machine.poll_transmit(world.now) {
+            if let Some(bytes) = self.machine.poll_transmit(world.now).map(Transmit::into_bytes) {
                 world.note("worker writes", self.place as u64, bytes.len() as u64);
                 world.write(link, Side::Worker, bytes);
                 continue;

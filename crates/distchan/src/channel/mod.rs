@@ -38,4 +38,3 @@ pub use crate::channel::map::Map;
 pub use crate::channel::receiver::Receiver;
 pub use crate::channel::retry::{RetryError, RetryErrorKind};
 pub use crate::channel::sender::{Permit, Sender};
-pub(crate) use crate::channel::stopper::give_back;

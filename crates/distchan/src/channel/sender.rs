@@ -65,6 +65,9 @@ impl<T> Sender<T> {
     /// Dropping the future before it is done sends nothing. Senders that wait are served in the order in which they came; one that is
     /// neither polled nor dropped holds up those behind it.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        if self.push_quickly(&value) {
+            return Ok(());
+        }
         match self.push(&value, Room::Free) {
             Ok(()) => Ok(()),
             Err(PushError::Failed(kind)) => Err(SendError::new(value, kind)),
@@ -144,6 +147,15 @@ impl<T> Sender<T> {
     /// How many values can be sent now without waiting (0 also when the channel's limit in bytes is reached).
     pub fn capacity(&self) -> usize {
         self.outgoing.room()
+    }
+
+    /// Whether the value has gone the way that nearly all go.
+    #[inline]
+    pub(crate) fn push_quickly(&self, value: &T) -> bool {
+        match self.purpose {
+            Purpose::Value => self.within.is_none() && self.outgoing.push_quickly(value, self.encode),
+            Purpose::Result => self.outgoing.push_result_quickly(value, self.encode),
+        }
     }
 
     fn push(&self, value: &T, room: Room<'_>) -> Result<(), PushError> {

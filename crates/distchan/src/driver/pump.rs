@@ -1,10 +1,11 @@
 //! Moves bytes between a socket and a machine: one loop that reads, one that writes what has gathered. The writer is double-buffered
 //! by nature: while it writes, the machine's next bytes gather in batches, so a lone message leaves at once and a flood in large writes.
 
-use std::io;
+use std::io::{self, IoSlice};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use distchan_proto::server::Loss;
+use distchan_proto::transmit::Transmit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -49,7 +50,10 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMu
     let mut input = BytesMut::new();
     loop {
         if input.capacity() - input.len() < SMALLEST_READ {
-            input.reserve(READ_BUFFER);
+            // Not `reserve`: that would copy all that the buffer ever held.
+            let mut next = BytesMut::with_capacity(READ_BUFFER);
+            next.extend_from_slice(&input);
+            input = next;
         }
         match socket.read_buf(&mut input).await {
             Ok(0) => return Ended::closed(),
@@ -63,7 +67,7 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMu
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// These are to be written.
-    Write(Bytes),
+    Write(Transmit),
     /// Nothing now.
     Sleep,
     /// Nothing ever again.
@@ -90,7 +94,7 @@ pub(crate) async fn write(
             Next::Write(bytes) => {
                 tokio::select! {
                     biased;
-                    wrote = socket.write_all(&bytes) => wrote?,
+                    wrote = write_all(&mut socket, &bytes) => wrote?,
                     () = out_of_patience(wake) => return Err(io::ErrorKind::TimedOut.into()),
                 }
             }
@@ -98,6 +102,18 @@ pub(crate) async fn write(
             Next::Close => return socket.shutdown().await,
         }
     }
+}
+
+async fn write_all(socket: &mut WriteHalf, bytes: &Transmit) -> io::Result<()> {
+    let mut chunks: Vec<IoSlice<'_>> = bytes.chunks().map(IoSlice::new).collect();
+    let mut left = chunks.as_mut_slice();
+    while !left.is_empty() {
+        match socket.write_vectored(left).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut left, written),
+        }
+    }
+    Ok(())
 }
 
 async fn out_of_patience(wake: &Wake) {

@@ -20,7 +20,7 @@ use crate::channel::job::JobLink;
 use crate::channel::outgoing::{Bounds, Outgoing};
 use crate::channel::port::{Alive, Port};
 use crate::channel::sender::Purpose;
-use crate::channel::{JobReceiver, Receiver, SendErrorKind, Sender, give_back};
+use crate::channel::{JobReceiver, Receiver, SendErrorKind, Sender, stopper};
 use crate::codec::{Codec, Postcard};
 use crate::driver::worker::{Ends, WorkerPort};
 use crate::settings::{Common, common_setters};
@@ -111,7 +111,7 @@ impl Drop for TakeBack<'_> {
     fn drop(&mut self) {
         if let Some(opened) = self.0 {
             // Jobs may have come with the answer that nobody waits for any more.
-            give_back(&opened.answers, opened.inbox.close(End::Finished).entries());
+            stopper::close(&opened.inbox, &opened.answers, End::Finished);
             opened.answers.end(SendErrorKind::Closed);
             opened.port.close_receiver();
         }

@@ -4,14 +4,16 @@
 mod take;
 
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
+
+use distchan_proto::batch::{Entry, Kind};
 
 use crate::channel::aside::Aside;
 use crate::channel::delivery::Delivery;
 use crate::channel::error::{RecvError, TryRecvError};
 use crate::channel::failed::Origin;
-use crate::channel::inbox::{End, Inbox};
+use crate::channel::inbox::{Cursor, End, Inbox};
 use crate::channel::intake::take::{Received, Taken};
 use crate::channel::outgoing::{Outgoing, Taking};
 use crate::channel::port::{Alive, Decode, Port};
@@ -32,13 +34,14 @@ type InHand = (Delivery, Option<Instant>);
 #[derive(Debug)]
 pub(crate) struct Intake<T> {
     ends: Stopper,
+    cursor: Cursor,
+    /// On a worker: how far it may go in the current batch without a word.
+    granted: usize,
     decode: Decode<T>,
     /// Whether the user is told of a value that does not decode; a job's failure is told to the server.
     tells: bool,
     /// What `recv_many` met behind values that it had already taken: for the next call.
     held: Option<RecvError>,
-    /// On a worker: the delivery that the server knows to begin, and that is taken next.
-    announced: Option<Delivery>,
     /// On a server: where failed jobs come from.
     origin: Option<Arc<Origin>>,
     /// ... and where they are set aside, while somebody has asked for that.
@@ -58,10 +61,11 @@ impl<T> Intake<T> {
     ) -> Self {
         Self {
             ends: Stopper { inbox, answers, port },
+            cursor: Cursor::default(),
+            granted: 0,
             decode,
             tells: true,
             held: None,
-            announced: None,
             origin: None,
             aside: Weak::new(),
             withheld: 0,
@@ -86,7 +90,19 @@ impl<T> Intake<T> {
         if let Some(error) = self.held.take() {
             return Poll::Ready(Err(error));
         }
+        if let Some(decoded) = self.take_quickly() {
+            return Poll::Ready(decoded.map(Some).map_err(RecvError::Decode));
+        }
         let mut value = None;
+        match self.take(Taking::Next, &mut value, Some(cx.waker())) {
+            Some(Taken::Value(..)) => return Poll::Ready(Ok(value)),
+            Some(other) => {
+                if let Some(ready) = self.receive_for(other, cx) {
+                    return ready.map_ok(|_| None);
+                }
+            }
+            None => {}
+        }
         ready!(self.poll_next(cx, Taking::Next, &mut value))?;
         Poll::Ready(Ok(value))
     }
@@ -98,21 +114,16 @@ impl<T> Intake<T> {
         }
         loop {
             let mut value = None;
-            while let Some(taken) = self.take(Taking::Next, &mut value) {
+            while let Some(taken) = self.take(Taking::Next, &mut value, None) {
                 match self.receive(taken) {
                     Received::Value(..) => return Ok(value.expect("what was taken is here")),
                     Received::Error(error) => return Err(TryRecvError::Failed(error)),
                     Received::Nothing => {}
-                    Received::Later(delivery) => {
-                        self.complete_current();
-                        if !self.announce(delivery, None) {
-                            return Err(TryRecvError::Empty);
-                        }
-                    }
+                    Received::Later => return Err(TryRecvError::Empty),
                 }
             }
             self.complete_current();
-            match self.ends.inbox.try_fill() {
+            match self.try_fill() {
                 Some(Ok(())) => {}
                 Some(Err(End::Finished)) => return Err(TryRecvError::Closed),
                 Some(Err(End::Error(error))) => return Err(TryRecvError::Failed(error)),
@@ -138,7 +149,7 @@ impl<T> Intake<T> {
         let mut count = 1;
         while count < limit && self.has_value() {
             let mut value = None;
-            match self.take(Taking::Beside, &mut value) {
+            match self.take(Taking::Beside, &mut value, None) {
                 Some(Taken::Value(..)) => {
                     values.extend(value);
                     count += 1;
@@ -148,7 +159,8 @@ impl<T> Intake<T> {
                     self.held = Some(RecvError::Decode(error));
                     break;
                 }
-                Some(Taken::Failed(..) | Taken::Silent | Taken::Unannounced(_)) | None => break,
+                Some(Taken::Silent) => {}
+                Some(Taken::Failed(..) | Taken::TooEarly) | None => break,
             }
         }
         Poll::Ready(Ok(count))
@@ -156,15 +168,16 @@ impl<T> Intake<T> {
 
     /// Whether the next that is here is a value, be it in the next batch.
     fn has_value(&mut self) -> bool {
-        while self.buffered() == 0 {
+        while self.cursor.left() == 0 {
             // Says that the current batch was taken whole.
-            let ended = self.take(Taking::Beside, &mut None);
+            let ended = self.take(Taking::Beside, &mut None, None);
             debug_assert!(ended.is_none(), "nothing was left of it");
-            if !matches!(self.ends.inbox.try_fill(), Some(Ok(()))) {
+            if !matches!(self.try_fill(), Some(Ok(()))) {
                 return false;
             }
         }
-        self.ends.inbox.has_value()
+        let is_value = |entry: &Entry| matches!(entry.kind, Kind::Value | Kind::Result | Kind::Last);
+        self.cursor.entry().is_some_and(is_value)
     }
 
     /// The next job, in the hand of a handle: whoever has it says how it ends.
@@ -186,43 +199,49 @@ impl<T> Intake<T> {
         value: &mut Option<T>,
     ) -> Poll<Result<Option<InHand>, RecvError>> {
         loop {
-            while let Some(taken) = self.take(taking, value) {
-                match self.receive(taken) {
-                    Received::Value(delivery, deadline) => {
-                        return Poll::Ready(Ok(Some((delivery, deadline))));
-                    }
-                    Received::Error(error) => return Poll::Ready(Err(error)),
-                    Received::Nothing => {}
-                    Received::Later(delivery) => {
-                        self.complete_current();
-                        if !self.announce(delivery, Some(cx.waker())) {
-                            // It may be cancelled, or the channel end, before it is announced.
-                            self.ends.inbox.wait(cx);
-                            return Poll::Pending;
-                        }
-                    }
+            while let Some(taken) = self.take(taking, value, Some(cx.waker())) {
+                if let Some(ready) = self.receive_for(taken, cx) {
+                    return ready;
                 }
             }
             if taking == Taking::Next {
                 self.complete_current();
             }
-            if let Err(end) = ready!(self.ends.inbox.poll_fill(cx)) {
-                return Poll::Ready(match end {
-                    End::Finished => Ok(None),
-                    End::Error(error) => Err(error),
-                });
+            match ready!(self.ends.poll_next(cx)) {
+                Ok(cursor) => self.begin(cursor),
+                Err(End::Finished) => return Poll::Ready(Ok(None)),
+                Err(End::Error(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
 
-    /// Whether `delivery` may be taken now; else `waker` is woken when it may.
-    fn announce(&mut self, delivery: Delivery, waker: Option<&Waker>) -> bool {
-        let answers = self.ends.answers.as_ref();
-        let is_announced = answers.is_none_or(|answers| answers.is_announced(delivery, waker));
-        if is_announced {
-            self.announced = Some(delivery);
+    /// What an entry brings to whoever polls; `None` where it brings nothing, and the next one is to be taken.
+    fn receive_for(
+        &mut self,
+        taken: Taken,
+        cx: &Context<'_>,
+    ) -> Option<Poll<Result<Option<InHand>, RecvError>>> {
+        match self.receive(taken) {
+            Received::Value(delivery, deadline) => Some(Poll::Ready(Ok(Some((delivery, deadline))))),
+            Received::Error(error) => Some(Poll::Ready(Err(error))),
+            Received::Nothing => None,
+            Received::Later => {
+                // It may be cancelled, or the channel end, before it is announced.
+                self.ends.inbox.wait(cx);
+                Some(Poll::Pending)
+            }
         }
-        is_announced
+    }
+
+    /// Makes the next batch the current one, if one is here.
+    fn try_fill(&mut self) -> Option<Result<(), End>> {
+        let next = self.ends.try_next()?;
+        Some(next.map(|cursor| self.begin(cursor)))
+    }
+
+    fn begin(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.granted = 0;
     }
 
     /// From now on jobs that fail are kept for whoever holds what this returns, instead of being returned as errors.
@@ -236,7 +255,7 @@ impl<T> Intake<T> {
 
     /// Entries that are here already.
     pub(crate) fn buffered(&self) -> usize {
-        self.ends.inbox.buffered()
+        self.ends.answers.as_ref().map_or_else(|| self.cursor.left(), |answers| answers.unclaimed())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -249,7 +268,12 @@ impl<T> Intake<T> {
 
     /// Takes nothing more. What is in hand, and what is here and was not begun, is given back.
     pub(crate) fn close(&mut self) {
-        self.ends.stop_but_for(std::mem::take(&mut self.withheld));
+        // What was not taken of the current batch counts as a whole.
+        let begun = self.cursor.finish().unwrap_or_default();
+        if let Some(answers) = &self.ends.answers {
+            answers.stop_claiming();
+        }
+        self.ends.stop_with(begun.saturating_sub(std::mem::take(&mut self.withheld)));
         if let Some(answers) = &self.ends.answers {
             answers.give_back_current();
         }

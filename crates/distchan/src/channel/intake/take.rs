@@ -1,18 +1,17 @@
 //! The next entry of the current batch: taken and decoded, passed over, or left until the server knows that it begins.
 
+use std::task::Waker;
 use std::time::Instant;
 
-use distchan_proto::batch::Kind;
+use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::limits;
 
 use crate::channel::delivery::Delivery;
 use crate::channel::error::RecvError;
 use crate::channel::failed::JobFailed;
-use crate::channel::inbox::{Shown, Step};
 use crate::channel::intake::Intake;
-use crate::channel::outgoing::Taking;
+use crate::channel::outgoing::{Claim, Taking};
 use crate::channel::panics;
-use crate::channel::stopper::Stopper;
 use crate::codec::CodecError;
 
 /// What became of an entry. A value is not in here: it is decoded to where it is wanted, since each further move of it would show.
@@ -24,7 +23,7 @@ pub(super) enum Taken {
     /// Says how a job ended, and nothing that the user sees.
     Silent,
     /// Still here: the server must know first that it begins.
-    Unannounced(Delivery),
+    TooEarly,
 }
 
 /// What an entry brings.
@@ -36,51 +35,114 @@ pub(super) enum Received {
     /// Nothing that the user sees.
     Nothing,
     /// It has to be announced first.
-    Later(Delivery),
+    Later,
 }
 
 impl<T> Intake<T> {
     /// Takes the next entry of the current batch; what it has is in `value` and in hand then. A `Deserialize` that panics has refused the value.
-    pub(super) fn take(&mut self, taking: Taking, value: &mut Option<T>) -> Option<Taken> {
-        let Self { ends: Stopper { inbox, answers, port }, decode, announced, origin, withheld, .. } = self;
-        let answers = answers.as_ref();
-        let take = |shown: &Shown<'_>| {
-            let delivery = shown.delivery();
-            Step::Taken(match shown.entry.kind {
-                Kind::Value | Kind::Result | Kind::Last => {
-                    if answers.is_some() && delivery.is_risky() && *announced != Some(delivery) {
-                        return Step::Left(Taken::Unannounced(delivery));
-                    }
-                    match panics::catch(|| decode(shown.bytes).map(|decoded| *value = Some(decoded))) {
-                        Ok(Ok(())) => {
-                            if let Some(answers) = answers {
-                                answers.begin(delivery, taking);
-                            }
-                            Taken::Value(delivery, shown.deadline())
-                        }
-                        Ok(Err(error)) => Taken::Undecodable(delivery, error),
-                        Err(panic) => Taken::Undecodable(delivery, CodecError::panicked::<T>(&panic)),
-                    }
-                }
-                Kind::Failed => match origin {
-                    Some(origin) => {
-                        let failed = JobFailed::read(delivery.job, &shown.shared(), origin, port.as_ref());
-                        Taken::Failed(failed, limits::ENTRY_COST + shown.bytes.len() as u64)
-                    }
-                    None => Taken::Silent,
-                },
-                Kind::Done | Kind::Returned | Kind::Void => Taken::Silent,
-            })
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        taking: Taking,
+        value: &mut Option<T>,
+        waker: Option<&Waker>,
+    ) -> Option<Taken> {
+        let Some(entry) = self.cursor.entry().copied() else {
+            self.finish_batch();
+            return None;
         };
-        inbox.next(take, |finished| {
-            // Only a server's credit depends on what was taken: a worker's comes back with its answers.
-            if answers.is_none() {
-                port.consumed(finished.cost() - std::mem::take(withheld));
+        let delivery = self.cursor.delivery(&entry);
+        let taken = match entry.kind {
+            Kind::Value | Kind::Result | Kind::Last => {
+                if let Some(refused) = self.take_in_hand(delivery, taking, waker) {
+                    return refused;
+                }
+                match self.decode(&entry) {
+                    Ok(decoded) => {
+                        *value = Some(decoded);
+                        Taken::Value(delivery, self.cursor.deadline())
+                    }
+                    Err(error) => Taken::Undecodable(delivery, error),
+                }
             }
-        })
+            Kind::Failed => match &self.origin {
+                Some(origin) => {
+                    let failure = self.cursor.shared(&entry);
+                    let cost = limits::ENTRY_COST + failure.len() as u64;
+                    Taken::Failed(
+                        JobFailed::read(delivery.job, &failure, origin, self.ends.port.as_ref()),
+                        cost,
+                    )
+                }
+                None => Taken::Silent,
+            },
+            Kind::Done | Kind::Returned | Kind::Void => Taken::Silent,
+        };
+        self.cursor.advance();
+        Some(taken)
+    }
+
+    /// Takes a job in hand, on a worker; else what is to be returned instead.
+    #[inline]
+    fn take_in_hand(
+        &mut self,
+        delivery: Delivery,
+        taking: Taking,
+        waker: Option<&Waker>,
+    ) -> Option<Option<Taken>> {
+        let answers = self.ends.answers.as_ref()?;
+        let index = self.cursor.index();
+        if taking == Taking::Next && index < self.granted {
+            answers.go_on(index + 1);
+            return None;
+        }
+        match answers.claim(index, delivery, taking, waker) {
+            Claim::Granted(until) => {
+                self.granted = until;
+                None
+            }
+            Claim::TooEarly => Some(Some(Taken::TooEarly)),
+            Claim::Void => {
+                self.cursor.advance();
+                Some(Some(Taken::Silent))
+            }
+            Claim::Gone => {
+                self.cursor.finish();
+                Some(None)
+            }
+        }
+    }
+
+    /// The next value, where there is nothing to take in hand and nothing else to be said of it: on a server, nearly always.
+    #[inline]
+    pub(super) fn take_quickly(&mut self) -> Option<Result<T, CodecError>> {
+        let entry = self.cursor.entry().copied()?;
+        if self.ends.answers.is_some() || !matches!(entry.kind, Kind::Value | Kind::Result | Kind::Last) {
+            return None;
+        }
+        let decoded = self.decode(&entry);
+        self.cursor.advance();
+        Some(decoded)
+    }
+
+    #[inline]
+    fn decode(&self, entry: &Entry) -> Result<T, CodecError> {
+        let (decode, bytes) = (self.decode, self.cursor.bytes(entry));
+        panics::catch(|| decode(bytes)).unwrap_or_else(|panic| Err(CodecError::panicked::<T>(&panic)))
+    }
+
+    /// The current batch was taken whole.
+    fn finish_batch(&mut self) {
+        // Only a server's credit depends on what was taken: a worker's comes back with its answers.
+        if let Some(cost) = self.cursor.finish()
+            && self.ends.answers.is_none()
+        {
+            self.ends.port.consumed(cost - std::mem::take(&mut self.withheld));
+        }
     }
 
     /// What an entry brings: a value, an error, or nothing that the user sees.
+    #[inline]
     pub(super) fn receive(&mut self, taken: Taken) -> Received {
         match taken {
             Taken::Value(delivery, deadline) => Received::Value(delivery, deadline),
@@ -97,7 +159,7 @@ impl<T> Intake<T> {
                 None => Received::Error(RecvError::Failed(failed)),
             },
             Taken::Silent => Received::Nothing,
-            Taken::Unannounced(delivery) => Received::Later(delivery),
+            Taken::TooEarly => Received::Later,
         }
     }
 

@@ -46,35 +46,11 @@ pub(super) struct Current {
 }
 
 impl Outgoing {
-    /// Whether the server knows that `delivery` begins. Asks the driver to tell it; `waker` is woken when it is on the wire. Also true
-    /// where the delivery has moved elsewhere meanwhile: then it is not here any more.
-    pub(crate) fn is_announced(&self, delivery: Delivery, waker: Option<&Waker>) -> bool {
-        {
-            let mut state = self.state.lock();
-            if delivery.generation != state.generation {
-                return true;
-            }
-            if let Some(waiting) = state.announcing.waiting.as_mut().filter(|one| one.delivery == delivery) {
-                if waiting.phase == Phase::Written {
-                    return true;
-                }
-                if let Some(waker) = waker {
-                    waiting.waker = Some(waker.clone());
-                }
-                return false;
-            }
-            let waiting = Waiting { delivery, phase: Phase::Due, waker: waker.cloned() };
-            state.announcing.waiting = Some(waiting);
-        }
-        self.port.wake();
-        false
-    }
-
     /// What is to be announced now; with a `tick`, also what was taken before the tick before and has not been answered. Each delivery is
     /// returned once.
     pub(crate) fn due_announcements(&self, tick: bool) -> Vec<(JobId, Attempt)> {
-        let mut state = self.state.lock();
-        let State { announcing, current, begun, .. } = &mut *state;
+        let mut state = self.lock_caught_up();
+        let State { announcing, current, begun, pace, .. } = &mut *state;
         let mut due = Vec::new();
         if let Some(waiting) = &mut announcing.waiting
             && waiting.phase == Phase::Due
@@ -91,6 +67,7 @@ impl Outgoing {
                 }
             }
             begun.tick(&mut due);
+            pace.tick();
             state.announcing.is_ticking = state.has_unannounced();
         }
         due
@@ -118,6 +95,18 @@ impl Outgoing {
 }
 
 impl State {
+    /// Whether the server knows that `delivery` begins; else the driver is to tell it, and `waker` is woken when that is on the wire.
+    pub(super) fn is_announced(&mut self, delivery: Delivery, waker: Option<&Waker>) -> bool {
+        let known = self.announcing.waiting.take_if(|one| one.delivery == delivery);
+        let waiting = match known {
+            Some(Waiting { phase: Phase::Written, .. }) => return true,
+            Some(known) => Waiting { waker: waker.cloned().or(known.waker), ..known },
+            None => Waiting { delivery, phase: Phase::Due, waker: waker.cloned() },
+        };
+        self.announcing.waiting = Some(waiting);
+        false
+    }
+
     /// The plain loop has one more in hand.
     pub(super) fn take_up(&mut self, delivery: Delivery) {
         let since = self.announcing.ticks;
@@ -137,6 +126,7 @@ impl State {
     }
 
     fn has_unannounced(&self) -> bool {
-        self.current.iter().any(|one| !one.is_announced) || self.begun.has_unannounced()
+        let is_unannounced = |one: &Current| !one.is_announced;
+        self.current.iter().any(is_unannounced) || self.claims.is_ahead() || self.begun.has_unannounced()
     }
 }

@@ -10,6 +10,8 @@ use distchan_proto::ids::{Attempt, JobId};
 use distchan_proto::limits;
 
 use crate::channel::delivery::Delivery;
+use crate::channel::outgoing::claims::Claims;
+use crate::channel::outgoing::room::Quick;
 use crate::channel::outgoing::{Label, Outgoing, State};
 use crate::channel::signal::Signal;
 
@@ -25,35 +27,16 @@ pub(crate) enum Taking {
 }
 
 impl Outgoing {
-    /// The user takes a job in hand.
-    pub(crate) fn begin(&self, delivery: Delivery, taking: Taking) {
-        let mut state = self.state.lock();
-        // A reset may have come between the taking and this: whatever is said of it then is dropped.
-        let is_current = delivery.generation == state.generation;
-        let had_some = taking == Taking::Next && state.complete_current();
-        match taking {
-            Taking::Next | Taking::Beside if is_current => state.take_up(delivery),
-            Taking::Next | Taking::Beside => state.is_stale = true,
-            Taking::Handle if is_current => state.begun.insert(delivery),
-            Taking::Handle => {}
-        }
-        let starts_ticking = state.starts_ticking();
-        self.unlock_and_wake(state, had_some);
-        if starts_ticking {
-            self.port.begun();
-        }
-    }
-
     /// The plain loop has asked for the next job: those in hand are completed.
     pub(crate) fn complete_current(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock_caught_up();
         let had_some = state.complete_current();
         self.unlock_and_wake(state, had_some);
     }
 
     /// The plain loop is over: those in hand are given back.
     pub(crate) fn give_back_current(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock_caught_up();
         state.is_stale = false;
         for one in std::mem::take(&mut state.current) {
             state.note(Label::answer(Kind::Returned, one.delivery));
@@ -127,9 +110,10 @@ impl Outgoing {
     pub(crate) fn reset(&self) {
         let mut state = self.state.lock();
         state.generation = state.generation.wrapping_add(1);
-        state.is_stale |= !state.current.is_empty();
+        state.is_stale |= !state.current.is_empty() || state.claims.is_ahead();
         state.current.clear();
         state.begun.reset();
+        state.claims = Claims::default();
         state.stop_waiting();
         state.drop_answers();
         state.offer_room();
@@ -142,7 +126,7 @@ impl Outgoing {
 }
 
 impl State {
-    fn note(&mut self, label: Label) {
+    pub(super) fn note(&mut self, label: Label) {
         self.record(label, 0);
     }
 
@@ -156,7 +140,7 @@ impl State {
         true
     }
 
-    fn complete_current(&mut self) -> bool {
+    pub(super) fn complete_current(&mut self) -> bool {
         self.is_stale = false;
         if let [one] = self.current.as_slice() {
             let delivery = one.delivery;
@@ -194,6 +178,7 @@ impl State {
         if self.open.last_mut().is_some_and(|last| last.kind != Kind::Value) {
             drop(self.open.take());
         }
+        self.quick = Quick::default();
         self.values = self.sealed.iter().map(|batch| batch.entries.len()).sum::<usize>() + self.open.len();
         let sealed: usize = self.sealed.iter().map(|batch| batch.payload.len()).sum();
         self.bytes = sealed + self.open.payload.len();

@@ -3,6 +3,7 @@
 
 mod announce;
 mod begun;
+mod claims;
 mod hurry;
 mod in_hand;
 mod label;
@@ -10,6 +11,7 @@ mod room;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::Waker;
 
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
@@ -20,9 +22,12 @@ use tokio::sync::Notify;
 use crate::channel::error::SendErrorKind;
 use crate::channel::outgoing::announce::{Announcing, Current};
 use crate::channel::outgoing::begun::Begun;
+pub(crate) use crate::channel::outgoing::claims::Claim;
+use crate::channel::outgoing::claims::{Claims, Pace};
 use crate::channel::outgoing::hurry::{Hurry, Lent};
 pub(crate) use crate::channel::outgoing::in_hand::Taking;
 pub(crate) use crate::channel::outgoing::label::Label;
+use crate::channel::outgoing::room::Quick;
 pub(crate) use crate::channel::outgoing::room::{PushError, Reservation, Room};
 use crate::channel::port::{Encode, Port};
 use crate::channel::waiters::Waiters;
@@ -39,6 +44,8 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     state: Mutex<State>,
+    /// On a worker: how many jobs of the current batch the receiver has taken. It is the only one who goes on with it.
+    taken: AtomicUsize,
     port: Arc<dyn Port>,
     ended: Notify,
 }
@@ -52,6 +59,7 @@ struct State {
     /// Room that permits hold.
     reserved: usize,
     bounds: Bounds,
+    quick: Quick,
     /// The driver sleeps until something is here.
     is_wanted: bool,
     end: Option<SendErrorKind>,
@@ -63,7 +71,10 @@ struct State {
     next_job: u64,
     /// On a server: what cannot wait for a worker to have room.
     hurry: Hurry,
-    /// On a worker: the jobs that the plain loop has in hand.
+    /// On a worker: the batch that the receiver takes, as far as others are concerned.
+    claims: Claims,
+    pace: Pace,
+    /// ... and the jobs that the plain loop has in hand.
     current: Vec<Current>,
     /// What the plain loop has in hand is with another worker by now: what it says of it is dropped.
     is_stale: bool,
@@ -83,6 +94,7 @@ impl Outgoing {
             bytes: 0,
             reserved: 0,
             bounds,
+            quick: Quick::default(),
             is_wanted: true,
             end: None,
             senders: 0,
@@ -90,13 +102,41 @@ impl Outgoing {
             observers: Vec::new(),
             next_job: 1,
             hurry: Hurry::default(),
+            claims: Claims::default(),
+            pace: Pace::default(),
             current: Vec::new(),
             is_stale: false,
             begun: Begun::default(),
             announcing: Announcing::default(),
             generation: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), port, ended: Notify::new() })
+        Arc::new(Self { state: Mutex::new(state), taken: AtomicUsize::new(0), port, ended: Notify::new() })
+    }
+
+    /// The way that nearly every value goes: there is room for it, and nothing is to be said but itself. False, and nothing done, where there is
+    /// more to it; then the longer way also says what.
+    #[inline]
+    pub(crate) fn push_quickly<T: ?Sized>(&self, value: &T, encode: Encode<T>) -> bool {
+        let mut state = self.state.lock();
+        let done = state.has_quick_room() && state.append_quickly(value, encode, Label::VALUE);
+        if done {
+            self.unlock_and_wake(state, true);
+        }
+        done
+    }
+
+    /// The same for a result of the job that the plain loop has in hand.
+    #[inline]
+    pub(crate) fn push_result_quickly<T>(&self, value: &T, encode: Encode<T>) -> bool {
+        let mut state = self.lock_caught_up();
+        let [one] = state.current.as_slice() else { return false };
+        let label = Label::answer(Kind::Result, one.delivery);
+        let done = state.has_quick_room() && state.append_quickly(value, encode, label);
+        if done {
+            // It can wait for its job's end.
+            self.unlock_and_wake(state, false);
+        }
+        done
     }
 
     /// Encodes a value into the batch; returns its number in the order of pushing, from 1.
@@ -135,12 +175,10 @@ impl Outgoing {
         mut room: Room<'_>,
         label: impl FnOnce(&State) -> Result<Label, SendErrorKind>,
     ) -> Result<JobId, PushError> {
-        let mut state = self.state.lock();
-        if let Some(end) = &state.end {
-            return Err(PushError::Failed(end.clone()));
-        }
-        if matches!(room, Room::Free) && !state.is_free() {
-            return Err(PushError::Full);
+        let mut state = self.lock_caught_up();
+        match &room {
+            Room::Free => state.find_room()?,
+            Room::Reserved(_) => state.end.clone().map_or(Ok(()), |end| Err(PushError::Failed(end)))?,
         }
         let label = label(&state).map_err(PushError::Failed)?;
         if label.kind != Kind::Value && label.delivery.generation != state.generation {
@@ -168,7 +206,7 @@ impl Outgoing {
     /// What the driver fetches: the oldest batch, or nothing. Where nothing is here, the driver is woken for the next value if it
     /// `wants` one. What cannot wait is returned also where it does not.
     pub(crate) fn fetch(&self, wants: bool) -> Option<Batch> {
-        let mut state = self.state.lock();
+        let mut state = self.lock_caught_up();
         if wants {
             state.hurry.lent = Lent::default();
         } else if !state.hurry.is_due {
@@ -185,6 +223,7 @@ impl Outgoing {
             }
         };
         state.is_wanted = false;
+        state.quick = Quick::default();
         let first = state.first_unfetched();
         state.values -= batch.entries.len();
         state.bytes -= batch.payload.len();
@@ -205,6 +244,7 @@ impl Outgoing {
         if state.end.is_none() {
             state.end = Some(kind);
         }
+        state.quick = Quick::default();
         state.stop_waiting();
         state.waiters.wake_all();
         state.observers.drain(..).for_each(Waker::wake);
@@ -258,7 +298,11 @@ impl Outgoing {
     }
 
     /// Wakes the driver where it waits for this and the value is worth it: a result of a job that goes on can wait for the job's end.
+    #[inline]
     fn unlock_and_wake(&self, mut state: parking_lot::MutexGuard<'_, State>, is_urgent: bool) {
+        if !state.is_wanted && !state.hurry.is_due {
+            return;
+        }
         let is_wanted = state.is_wanted && (is_urgent || !state.sealed.is_empty());
         let wake = is_wanted || state.hurry.is_due;
         state.is_wanted &= !wake;
@@ -270,6 +314,22 @@ impl Outgoing {
 }
 
 impl State {
+    #[inline]
+    fn append_quickly<T: ?Sized>(&mut self, value: &T, encode: Encode<T>, label: Label) -> bool {
+        let before = self.open.payload.len();
+        if encode(value, &mut self.open.payload).is_err() {
+            return false;
+        }
+        let size = self.open.payload.len() - before;
+        let is_small = size <= self.bounds.max_value;
+        if is_small {
+            self.record(label, size);
+        } else {
+            self.open.payload.truncate(before);
+        }
+        is_small
+    }
+
     fn append(
         &mut self,
         label: Label,
@@ -288,14 +348,22 @@ impl State {
     }
 
     /// Ends the entry whose `size` bytes were just appended.
+    #[inline]
     fn record(&mut self, label: Label, size: usize) {
         self.open.push(label.kind, label.delivery.job, label.delivery.attempt, label.extra);
         self.values += 1;
         self.next_job += 1;
         self.bytes += size;
+        self.quick.values = self.quick.values.saturating_sub(1);
         if self.open.is_full() {
-            let batch = self.open.take();
-            self.sealed.push_back(batch);
+            self.seal();
         }
+    }
+
+    #[cold]
+    fn seal(&mut self) {
+        let batch = self.open.take();
+        self.sealed.push_back(batch);
+        self.quick = Quick::default();
     }
 }

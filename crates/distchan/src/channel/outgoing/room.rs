@@ -23,6 +23,15 @@ pub(crate) enum PushError {
     Failed(SendErrorKind),
 }
 
+/// How much may be pushed before anything is looked at again: there is room for it, and nobody waits for that. Whatever makes this less sets
+/// it to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quick {
+    pub(super) values: usize,
+    /// As long as the open batch is shorter than this.
+    end: usize,
+}
+
 /// Room for one value, held until it is used or dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation<'a> {
@@ -57,6 +66,7 @@ impl Outgoing {
             return Err(PushError::Full);
         }
         state.reserved += 1;
+        state.quick = Quick::default();
         Ok(Reservation { outgoing: self, is_used: false })
     }
 
@@ -74,6 +84,27 @@ impl Outgoing {
 }
 
 impl State {
+    /// Whether a value can be pushed by whoever has not waited, as far as was seen when that was looked for last.
+    #[inline]
+    pub(super) fn has_quick_room(&self) -> bool {
+        self.quick.values > 0 && self.open.payload.len() < self.quick.end
+    }
+
+    /// Looks whether a value can be pushed by whoever has not waited.
+    pub(super) fn find_room(&mut self) -> Result<(), PushError> {
+        self.quick = Quick::default();
+        if let Some(end) = &self.end {
+            return Err(PushError::Failed(end.clone()));
+        }
+        if !self.is_free() {
+            return Err(PushError::Full);
+        }
+        let bytes = self.bounds.bytes - self.bytes - self.hurry.lent.bytes;
+        self.quick.values = self.bounds.values - self.taken_values();
+        self.quick.end = self.open.payload.len() + bytes;
+        Ok(())
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.taken_values() < self.bounds.values && self.bytes + self.hurry.lent.bytes < self.bounds.bytes
     }
@@ -114,6 +145,7 @@ impl Turn<'_> {
                 state.waiters.leave(ticket);
             }
             state.reserved += 1;
+            state.quick = Quick::default();
             if state.has_room() {
                 state.offer_room();
             }
@@ -121,7 +153,10 @@ impl Turn<'_> {
         }
         match self.ticket {
             Some(ticket) => state.waiters.update(ticket, cx.waker()),
-            None => self.ticket = Some(state.waiters.join(cx.waker().clone())),
+            None => {
+                self.ticket = Some(state.waiters.join(cx.waker().clone()));
+                state.quick = Quick::default();
+            }
         }
         Poll::Pending
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use distchan_proto::batch::Kind;
 use distchan_proto::ids::{Attempt, JobId};
 
-use crate::channel::outgoing::{Label, Taking};
+use crate::channel::outgoing::Label;
 use crate::channel::tests::{Channel, delivery};
 
 const NOTHING: [(JobId, Attempt); 0] = [];
@@ -27,7 +27,7 @@ fn a_first_attempt_is_announced_once_when_it_outlasts_a_tick() {
     channel.bring(1..2, 1);
     assert_eq!(intake.try_recv().unwrap(), 1);
     let handle = delivery(5, 1, 0);
-    channel.answers.begin(handle, Taking::Handle);
+    channel.begin(handle);
     assert_eq!(channel.answers.due_announcements(false), NOTHING);
     assert_eq!(channel.answers.due_announcements(true), NOTHING, "they may be a moment old");
     assert!(channel.answers.has_unannounced());
@@ -40,9 +40,9 @@ fn a_first_attempt_is_announced_once_when_it_outlasts_a_tick() {
 fn what_is_answered_in_time_is_never_announced() {
     let channel = Channel::new();
     let mut intake = channel.intake();
-    channel.bring(1..3, 1);
     let handle = delivery(5, 1, 0);
-    channel.answers.begin(handle, Taking::Handle);
+    channel.begin(handle);
+    channel.bring(1..3, 1);
     assert_eq!(intake.try_recv().unwrap(), 1);
     channel.answers.due_announcements(true);
     channel.answers.note(Label::answer(Kind::Done, handle));
@@ -57,7 +57,7 @@ fn what_is_answered_in_time_is_never_announced() {
 fn the_ticker_is_woken_once_until_it_has_nothing_to_do() {
     let channel = Channel::new();
     let begun = || channel.port.begun.load(Ordering::SeqCst);
-    let begin = |job| channel.answers.begin(delivery(job, 1, 0), Taking::Handle);
+    let begin = |job| channel.begin(delivery(job, 1, 0));
     let end = |job| channel.answers.note(Label::answer(Kind::Done, delivery(job, 1, 0)));
     begin(1);
     begin(2);
@@ -120,9 +120,9 @@ fn a_job_that_is_cancelled_while_it_is_announced_makes_way_for_the_next() {
     let waker = Waker::from(Arc::clone(&woken));
     let mut cx = Context::from_waker(&waker);
     assert!(intake.poll_recv(&mut cx).is_pending());
-    assert!(!channel.inbox.cancel(JobId(1), Attempt(1)), "that is another delivery");
-    assert!(channel.inbox.cancel(JobId(1), Attempt(2)));
-    assert!(!channel.inbox.cancel(JobId(1), Attempt(2)), "it is not here any more");
+    assert!(!channel.cancel(1, 1), "that is another delivery");
+    assert!(channel.cancel(1, 2));
+    assert!(!channel.cancel(1, 2), "it is not here any more");
     assert!(woken.0.load(Ordering::SeqCst));
     assert!(matches!(intake.poll_recv(&mut cx), Poll::Ready(Ok(Some(7)))));
 }

@@ -14,8 +14,9 @@ use distchan_proto::time::Time;
 use crate::channel::delivery::Delivery;
 use crate::channel::inbox::Inbox;
 use crate::channel::intake::Intake;
-use crate::channel::outgoing::{Bounds, Outgoing};
+use crate::channel::outgoing::{Bounds, Claim, Outgoing, Taking};
 use crate::channel::port::{Keep, Port};
+use crate::channel::stopper;
 use crate::codec::{Codec, Postcard};
 
 /// Counts how often it is woken.
@@ -84,6 +85,15 @@ impl Channel {
         self.inbox.push(batch.take()).unwrap();
     }
 
+    /// A handle takes a job in hand.
+    fn begin(&self, delivery: Delivery) {
+        self.bring(delivery.job.0..delivery.job.0 + 1, delivery.attempt.0);
+        let cursor = self.inbox.try_next(|arrived| self.answers.adopt(arrived));
+        let cursor = cursor.expect("it was brought").expect("nothing has ended");
+        assert_eq!(cursor.delivery(cursor.entry().expect("a job")), delivery);
+        assert_eq!(self.answers.claim(0, delivery, Taking::Handle, None), Claim::Granted(1));
+    }
+
     /// What was said so far: job, attempt, and how far the run of it goes.
     fn said(&self) -> Vec<(Kind, u64, u32, u64)> {
         let batches: Vec<Batch> = std::iter::from_fn(|| self.answers.fetch(true)).collect();
@@ -94,6 +104,10 @@ impl Channel {
     fn result(&self, value: u32) {
         let room = crate::channel::outgoing::Room::Free;
         self.answers.push_result(&value, Postcard::encode::<u32>, room).unwrap();
+    }
+
+    fn cancel(&self, job: u64, attempt: u32) -> bool {
+        stopper::cancel(&self.inbox, &self.answers, JobId(job), Attempt(attempt))
     }
 
     fn reset(&self) {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use distchan_proto::batch::{Batch, Kind};
+use distchan_proto::batch::Batch;
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, ChannelNo, JobId};
 use distchan_proto::time::Time;
 use distchan_proto::worker::{WorkerEvent, WorkerMachine};
 use tokio::sync::oneshot;
 
-use crate::channel::delivery::Delivery;
 use crate::channel::inbox::{End, Inbox};
-use crate::channel::outgoing::{Label, Outgoing};
-use crate::channel::{RecvError, SendErrorKind, give_back};
+use crate::channel::outgoing::Outgoing;
+use crate::channel::stopper::{self, give_back};
+use crate::channel::{RecvError, SendErrorKind};
 use crate::driver::pump::Next;
 use crate::driver::worker::{Shared, State};
 
@@ -64,10 +64,7 @@ impl Ends {
     /// Nobody wants these jobs any more: those that nobody has begun go back, and whoever works on the others is told.
     fn cancel(&self, jobs: impl Iterator<Item = JobId>, attempt: Attempt) {
         for job in jobs {
-            if self.inbox.cancel(job, attempt) {
-                let generation = self.answers.generation();
-                self.answers.note(Label::answer(Kind::Returned, Delivery { job, attempt, generation }));
-            } else {
+            if !stopper::cancel(&self.inbox, &self.answers, job, attempt) {
                 self.answers.cancel(job, attempt);
             }
         }
@@ -76,7 +73,7 @@ impl Ends {
     /// Nothing more comes or goes here. What waits is with other workers by now, or will be.
     fn end(&mut self, reason: &Arc<str>) {
         self.answers.end(SendErrorKind::Disconnected(Arc::clone(reason)));
-        self.inbox.close(End::Error(RecvError::Disconnected(Arc::clone(reason))));
+        stopper::close(&self.inbox, &self.answers, End::Error(RecvError::Disconnected(Arc::clone(reason))));
     }
 }
 

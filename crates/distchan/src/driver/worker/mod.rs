@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::channel::inbox::End;
 use crate::channel::port::{Keep, Port};
-use crate::channel::{RecvError, give_back};
+use crate::channel::{RecvError, stopper};
 use crate::driver::clock::Clock;
 use crate::driver::pump::{Next, Wake};
 use crate::driver::worker::core::Core;
@@ -157,7 +157,7 @@ impl Shared {
             let Core { machine, ends, .. } = core;
             for (no, ends) in ends.iter().filter(|(_, ends)| !ends.is_up) {
                 machine.drain(*no);
-                give_back(&ends.answers, ends.inbox.close(End::Error(RecvError::Draining)).entries());
+                stopper::close(&ends.inbox, &ends.answers, End::Error(RecvError::Draining));
             }
             core.count_in_hand(self);
         });
