@@ -53,9 +53,7 @@ impl Dispatch {
                         &mut parts,
                     );
                 }
-                Kind::Done => {
-                    run.for_each(|job| self.answer_done(now, member, job, start, &entry, &mut parts))
-                }
+                Kind::Done => self.answer_done_run(now, member, start, &entry, &mut parts),
                 Kind::Returned => run.for_each(|job| self.answer_returned(now, member, job, &entry)),
                 Kind::Value | Kind::Void => {}
             }
@@ -78,11 +76,7 @@ impl Dispatch {
         if self.outcomes.is_ordered() {
             parts.pass_over(run.count as u64, &mut self.outcomes);
         }
-        self.stats.completed += run.count as u64;
-        if let Some(lease) = self.lease_mut(member) {
-            lease.release(u32::try_from(run.count).unwrap_or(u32::MAX), run.bytes);
-            lease.completed += run.count as u64;
-        }
+        self.count_completed(member, run.count, run.bytes);
         run.count
     }
 
@@ -154,6 +148,35 @@ impl Dispatch {
         }
     }
 
+    /// A run of jobs is completed, without a further result.
+    fn answer_done_run(&mut self, now: Time, member: MemberId, start: u32, entry: &Entry, parts: &mut Parts) {
+        let mut done = 0;
+        while done < entry.run() {
+            let job = JobId(entry.job.0.wrapping_add(done));
+            // In order, what nobody has to wait for goes the same way as all others.
+            let is_plain = !self.outcomes.is_ordered() && self.outcomes.is_next(job);
+            let span =
+                is_plain.then(|| self.lots.settle_span(member, job, entry.run() - done, entry.attempt));
+            let Some(span) = span.filter(|span| span.count > 0) else {
+                self.answer_done(now, member, job, start, entry, parts);
+                done += 1;
+                continue;
+            };
+            parts.push_done(span.sink, start, job, span.count as u64, entry, &mut self.outcomes);
+            self.count_completed(member, span.count, span.bytes);
+            done += span.count as u64;
+        }
+    }
+
+    /// So many jobs were completed, of so many bytes.
+    fn count_completed(&mut self, member: MemberId, count: usize, bytes: u64) {
+        self.stats.completed += count as u64;
+        if let Some(lease) = self.lease_mut(member) {
+            lease.release(u32::try_from(count).unwrap_or(u32::MAX), bytes);
+            lease.completed += count as u64;
+        }
+    }
+
     /// A job of a run is completed without a further result.
     fn answer_done(
         &mut self,
@@ -172,7 +195,7 @@ impl Dispatch {
             let entries = vec![Entry { job, extra: 0, end: 0, ..*entry }];
             self.outcomes.finish(job, sink, Batch { entries, ..Batch::default() });
         } else {
-            parts.push_done(sink, start, job, entry, &mut self.outcomes);
+            parts.push_done(sink, start, job, 1, entry, &mut self.outcomes);
         }
     }
 

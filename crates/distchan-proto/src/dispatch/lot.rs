@@ -348,6 +348,35 @@ impl Lots {
         run
     }
 
+    /// Ends consecutive jobs, as long as nothing is to be said of them beyond that; see [`Lots::settle_run`].
+    pub(crate) fn settle_span(
+        &mut self,
+        member: MemberId,
+        first: JobId,
+        count: u64,
+        attempt: Attempt,
+    ) -> SettledRun {
+        let mut run = SettledRun { count: 0, sink: SinkId::RECEIVER, bytes: 0 };
+        let Some((lot, index)) = self.find(first) else { return run };
+        run.sink = lot.sinks.get(index);
+        let with_member = Slot::word(Place::Handed, member);
+        let start = lot.start(index);
+        let mut behind = index;
+        for slot in lot.slots.iter_mut().skip(index).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            if slot.word != with_member || slot.attempt != attempt || lot.sinks.get(behind) != run.sink {
+                break;
+            }
+            slot.word = Place::Settled as u32;
+            behind += 1;
+        }
+        run.count = behind - index;
+        run.bytes = u64::from(lot.start(behind) - start);
+        lot.unsettled -= run.count;
+        self.unsettled -= run.count as u64;
+        self.free_if_settled();
+        run
+    }
+
     /// Frees the lot of the last look-up, if each of its jobs has its outcome.
     fn free_if_settled(&mut self) {
         let Some(place) = self.lots.get_mut(self.hint) else { return };

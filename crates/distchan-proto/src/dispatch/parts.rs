@@ -60,25 +60,27 @@ impl Parts {
         self.entries.push(Entry { end: entry.end - self.covers.start, ..entry });
     }
 
-    /// Adds one completed job of a run; a run stays one entry as long as it goes to one sink.
+    /// Adds `count` completed jobs of a run, from this one on; a run stays one entry as long as it goes to one sink.
     pub(crate) fn push_done(
         &mut self,
         sink: SinkId,
         start: u32,
         job: JobId,
+        count: u64,
         entry: &Entry,
         outcomes: &mut Outcomes,
     ) {
         self.spill();
+        let further = u32::try_from(count - 1).expect("no run is longer than the one that came");
         if sink == self.sink
             && let Some(last) = self.entries.last_mut()
             && last.kind == Kind::Done
             && last.job.0.checked_add(u64::from(last.extra) + 1) == Some(job.0)
         {
-            last.extra += 1;
+            last.extra += further + 1;
             return;
         }
-        self.push(sink, start, Entry { job, extra: 0, ..*entry }, outcomes);
+        self.push(sink, start, Entry { job, extra: further, ..*entry }, outcomes);
     }
 
     /// Releases what was collected.

@@ -9,14 +9,9 @@ use distchan_proto::transmit::Transmit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use crate::driver::buffers::ReadBuffers;
 use crate::driver::clock::LINGER;
 use crate::transport::{ReadHalf, WriteHalf};
-
-/// What is read at once, at most; received values share this memory until they are decoded.
-const READ_BUFFER: usize = 256 * 1024;
-
-/// Below so much free room a new buffer is begun.
-const SMALLEST_READ: usize = 16 * 1024;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +42,14 @@ impl Ended {
 
 /// Reads until the peer closes, or something breaks.
 pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut)) -> Ended {
-    let mut input = BytesMut::new();
+    let mut buffers = ReadBuffers::new();
     loop {
-        if input.capacity() - input.len() < SMALLEST_READ {
-            // Not `reserve`: that would copy all that the buffer ever held.
-            let mut next = BytesMut::with_capacity(READ_BUFFER);
-            next.extend_from_slice(&input);
-            input = next;
-        }
-        match socket.read_buf(&mut input).await {
+        match socket.read_buf(buffers.room()).await {
             Ok(0) => return Ended::closed(),
-            Ok(_) => take(&mut input),
+            Ok(read) => {
+                buffers.has_read(read);
+                take(buffers.input());
+            }
             Err(error) => return Ended::by(&error),
         }
     }
