@@ -43,6 +43,12 @@ impl Transmit {
         between.chain([behind]).filter(|chunk| !chunk.is_empty())
     }
 
+    /// The bytes, where they lie in one piece in memory.
+    #[must_use]
+    pub fn only_chunk(&self) -> Option<&[u8]> {
+        self.shared.is_empty().then_some(&self.own[..])
+    }
+
     /// The bytes in one piece.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

@@ -132,6 +132,11 @@ impl Dispatch {
         self.closed && self.lots.unsettled() <= u64::from(Sabotage::EndEarly.is_on())
     }
 
+    /// Whether every job that was submitted has its outcome.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.lots.unsettled() == 0
+    }
+
     /// Whether a worker waits for a job that is not here.
     pub(crate) fn is_hungry(&self) -> bool {
         self.backlog.is_empty()

@@ -246,6 +246,12 @@ impl ServerMachine {
         self.channel(channel).is_some_and(|channel| channel.dispatch.is_hungry())
     }
 
+    /// Whether every job that was submitted to this channel has its outcome.
+    #[must_use]
+    pub fn is_quiet(&self, channel: ChannelId) -> bool {
+        self.channel(channel).is_some_and(|channel| channel.dispatch.is_quiet())
+    }
+
     /// Hands over jobs, in order. Their numbers are given here, consecutively; `extra` of an entry is its sink. The batch's deadlines
     /// count from now.
     pub fn submit(&mut self, now: Time, channel: ChannelId, batch: &Batch) {

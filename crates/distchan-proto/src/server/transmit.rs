@@ -22,6 +22,10 @@ impl ServerMachine {
     /// will name the connection when there is something again.
     pub fn poll_transmit(&mut self, now: Time, id: ConnectionId) -> Option<Transmit> {
         let peer = self.connections.get(&id).and_then(|id| self.peers.get_mut(id))?;
+        if !peer.has_output() {
+            peer.is_listed = false;
+            return None;
+        }
         let mut transmission = peer.session.begin();
         if peer.session.may_send() {
             let out = &mut transmission.out;

@@ -12,6 +12,9 @@ use crate::transmit::Transmit;
 const SPARE: usize = 16;
 const LARGEST_SPARE: usize = 2 * limits::TRANSMIT_BYTES;
 
+/// How large a buffer begins: enough for a few small values, so that a lone one does not grow it.
+const FIRST_BUFFER: usize = 512;
+
 /// Both directions of one session's stream.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
@@ -85,7 +88,7 @@ impl Replay {
 
     /// An empty buffer.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER))
     }
 
     /// Takes a buffer that was not needed.

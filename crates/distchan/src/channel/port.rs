@@ -14,6 +14,11 @@ pub(crate) trait Port: Debug + Send + Sync {
     /// There is something to fetch that the driver has asked to be woken for, or the channel has ended on this side.
     fn wake(&self);
 
+    /// The same, for something short whose sender is about to wait for what comes of it: written at once, if that can be done without waiting.
+    fn flush(&self) {
+        self.wake();
+    }
+
     /// Values that cost so much have been taken by the user.
     fn consumed(&self, cost: u64);
 

@@ -3,6 +3,8 @@
 
 mod buffers;
 pub(crate) mod clock;
+pub(crate) mod pen;
 pub(crate) mod pump;
 pub(crate) mod server;
+mod wakes;
 pub(crate) mod worker;

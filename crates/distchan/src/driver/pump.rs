@@ -1,16 +1,16 @@
 //! Moves bytes between a socket and a machine: one loop that reads, one that writes what has gathered. The writer is double-buffered
 //! by nature: while it writes, the machine's next bytes gather in batches, so a lone message leaves at once and a flood in large writes.
 
-use std::io::{self, IoSlice};
+use std::io;
 
 use bytes::BytesMut;
 use distchan_proto::server::Loss;
-use distchan_proto::transmit::Transmit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use crate::driver::buffers::ReadBuffers;
 use crate::driver::clock::LINGER;
+use crate::driver::pen::Unwritten;
 use crate::transport::{ReadHalf, WriteHalf};
 
 /// How a connection ended.
@@ -49,6 +49,8 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMu
             Ok(read) => {
                 buffers.has_read(read);
                 take(buffers.input());
+                // A flood must not keep its thread.
+                tokio::task::consume_budget().await;
             }
             Err(error) => return Ended::by(&error),
         }
@@ -59,7 +61,7 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMu
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// These are to be written.
-    Write(Transmit),
+    Write(Unwritten),
     /// Nothing now.
     Sleep,
     /// Nothing ever again.
@@ -83,10 +85,10 @@ pub(crate) async fn write(
 ) -> io::Result<()> {
     loop {
         match next(&socket) {
-            Next::Write(bytes) => {
+            Next::Write(mut bytes) => {
                 tokio::select! {
                     biased;
-                    wrote = write_all(&mut socket, &bytes) => wrote?,
+                    wrote = write_all(&mut socket, &mut bytes) => wrote?,
                     () = out_of_patience(wake) => return Err(io::ErrorKind::TimedOut.into()),
                 }
             }
@@ -96,15 +98,16 @@ pub(crate) async fn write(
     }
 }
 
-async fn write_all(socket: &mut WriteHalf, bytes: &Transmit) -> io::Result<()> {
-    let mut chunks: Vec<IoSlice<'_>> = bytes.chunks().map(IoSlice::new).collect();
-    let mut left = chunks.as_mut_slice();
-    while !left.is_empty() {
-        match socket.write_vectored(left).await? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => IoSlice::advance_slices(&mut left, written),
+async fn write_all(socket: &mut WriteHalf, bytes: &mut Unwritten) -> io::Result<()> {
+    while !bytes.is_done() {
+        let written = socket.write_vectored(&bytes.slices()).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
+        bytes.advance(written);
     }
+    // A flood must not keep its thread.
+    tokio::task::consume_budget().await;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Opening a channel on the server.
 
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -68,13 +69,15 @@ impl Settings {
     {
         let spec = self.common.spec::<J, R, C>(direction);
         let shared = self.server.shared();
-        let port = Arc::new(ServerPort { shared: Arc::clone(shared), channel: OnceLock::new() });
+        let taken = Arc::new(AtomicU64::new(0));
+        let (channel, for_ends) = (OnceLock::new(), Arc::clone(&taken));
+        let port = Arc::new(ServerPort { shared: Arc::clone(shared), channel, taken });
         let bounds =
             Bounds { values: self.capacity, bytes: CAPACITY_BYTES, max_value: self.common.max_value };
         let outgoing =
             (direction != Direction::Up).then(|| Outgoing::new(Arc::clone(&port) as Arc<dyn Port>, bounds));
         let (inbox, sinks) = (Inbox::new(), Arc::new(Sinks::default()));
-        let ends = Ends::new(outgoing.clone(), Arc::clone(&inbox), Arc::clone(&sinks));
+        let ends = Ends::new(outgoing.clone(), Arc::clone(&inbox), Arc::clone(&sinks), for_ends);
         let id = shared.with(|core, now| {
             let id = core.open(now, spec, self.options, ends)?;
             shared.counts.send_modify(|counts| counts.unfinished += usize::from(outgoing.is_some()));

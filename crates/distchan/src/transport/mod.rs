@@ -7,6 +7,7 @@ mod address;
 mod error;
 mod listener;
 mod memory;
+mod shared;
 mod stream;
 mod tcp;
 #[cfg(unix)]
@@ -14,6 +15,7 @@ mod unix;
 
 pub use crate::transport::address::{Address, AddressError, IntoAddress};
 pub use crate::transport::listener::{Listener, Peer};
+pub(crate) use crate::transport::stream::DirectWrite;
 pub use crate::transport::stream::{ReadHalf, Stream, WriteHalf};
 
 #[cfg(test)]

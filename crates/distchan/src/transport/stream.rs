@@ -14,6 +14,7 @@ use tokio::net::{UnixStream, unix as tokio_unix};
 use crate::transport::address::Address;
 use crate::transport::error;
 use crate::transport::memory::{self, MemoryStream};
+use crate::transport::shared::{Shared, Weak};
 use crate::transport::tcp;
 #[cfg(unix)]
 use crate::transport::unix;
@@ -83,12 +84,12 @@ impl Stream {
         match self.0 {
             Carrier::Tcp(stream) => {
                 let (read, write) = stream.into_split();
-                (ReadHalf(ReadCarrier::Tcp(read)), WriteHalf(WriteCarrier::Tcp(write)))
+                (ReadHalf(ReadCarrier::Tcp(read)), WriteHalf(WriteCarrier::Tcp(Shared::new(write))))
             }
             #[cfg(unix)]
             Carrier::Unix(stream) => {
                 let (read, write) = stream.into_split();
-                (ReadHalf(ReadCarrier::Unix(read)), WriteHalf(WriteCarrier::Unix(write)))
+                (ReadHalf(ReadCarrier::Unix(read)), WriteHalf(WriteCarrier::Unix(Shared::new(write))))
             }
             Carrier::Memory(stream) => {
                 let (read, write) = stream.into_split();
@@ -116,10 +117,20 @@ impl Stream {
 const UNIX_ROUTE: &str = "unix";
 
 impl WriteHalf {
+    /// A way to write that waits for nothing, for whoever does not own this half; `None` where the carrier has none.
+    pub(crate) fn direct(&self) -> Option<DirectWrite> {
+        match &self.0 {
+            WriteCarrier::Tcp(half) => Some(DirectWrite(DirectCarrier::Tcp(half.downgrade()))),
+            #[cfg(unix)]
+            WriteCarrier::Unix(half) => Some(DirectWrite(DirectCarrier::Unix(half.downgrade()))),
+            WriteCarrier::Memory(_) => None,
+        }
+    }
+
     /// Lets the system, too, give the connection up when the other machine has been silent for so long, as far as it can.
     pub(crate) fn give_up_after(&self, silence: Duration) -> io::Result<()> {
         match &self.0 {
-            WriteCarrier::Tcp(half) => tcp::give_up_after(half.as_ref(), silence),
+            WriteCarrier::Tcp(half) => tcp::give_up_after(half.stream(), silence),
             #[cfg(unix)]
             WriteCarrier::Unix(_) => Ok(()),
             WriteCarrier::Memory(_) => Ok(()),
@@ -145,10 +156,37 @@ pub struct WriteHalf(WriteCarrier);
 
 #[derive(Debug)]
 enum WriteCarrier {
-    Tcp(tokio_tcp::OwnedWriteHalf),
+    Tcp(Shared<tokio_tcp::OwnedWriteHalf>),
     #[cfg(unix)]
-    Unix(tokio_unix::OwnedWriteHalf),
+    Unix(Shared<tokio_unix::OwnedWriteHalf>),
     Memory(DuplexStream),
+}
+
+/// Writes to a connection without waiting; beside the [`WriteHalf`], whose owner sees to it that only one of them writes at a time. It
+/// does not keep the connection open.
+#[derive(Clone, Debug)]
+pub(crate) struct DirectWrite(DirectCarrier);
+
+#[derive(Clone, Debug)]
+enum DirectCarrier {
+    Tcp(Weak<tokio_tcp::OwnedWriteHalf>),
+    #[cfg(unix)]
+    Unix(Weak<tokio_unix::OwnedWriteHalf>),
+}
+
+impl DirectWrite {
+    /// Writes what the system takes at once, perhaps nothing.
+    pub(crate) fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = match &self.0 {
+            DirectCarrier::Tcp(half) => half.try_write(bytes),
+            #[cfg(unix)]
+            DirectCarrier::Unix(half) => half.try_write(bytes),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
 }
 
 /// Passes a call on to whichever carrier there is.

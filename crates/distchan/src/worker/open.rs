@@ -75,6 +75,7 @@ impl Settings {
             inbox: Arc::clone(&inbox),
             opening: Some(opening),
             is_receiver_closed: false,
+            is_dry: false,
             is_up: direction == Direction::Up,
         };
         let name = self.common.name;

@@ -68,22 +68,17 @@ impl Inbox {
         Arc::default()
     }
 
-    /// Hands a batch over; gives it back where nobody will take it.
-    pub(crate) fn push(&self, batch: Batch) -> Result<(), Batch> {
-        let waker = {
-            let mut queue = self.queue.lock();
-            if queue.is_closed {
-                return Err(batch);
-            }
-            let at = (!batch.deadlines.is_empty()).then(|| tokio::time::Instant::now().into_std());
-            let generation = queue.generation;
-            queue.batches.push_back(Arrived { batch, generation, at });
-            queue.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+    /// Hands a batch over; gives it back where nobody will take it. Returns whom to wake: by whoever calls, and holds no lock then, since
+    /// who is woken may run at once, and ask for it.
+    pub(crate) fn push(&self, batch: Batch) -> Result<Option<Waker>, Batch> {
+        let mut queue = self.queue.lock();
+        if queue.is_closed {
+            return Err(batch);
         }
-        Ok(())
+        let at = (!batch.deadlines.is_empty()).then(|| tokio::time::Instant::now().into_std());
+        let generation = queue.generation;
+        queue.batches.push_back(Arrived { batch, generation, at });
+        Ok(queue.waker.take())
     }
 
     /// Nothing more will come. The first reason counts.

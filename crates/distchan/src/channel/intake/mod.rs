@@ -204,10 +204,15 @@ impl<T> Intake<T> {
                     return ready;
                 }
             }
-            if taking == Taking::Next {
-                self.complete_current();
+            let answers = self.ends.answers.as_ref();
+            if let Some(answers) = answers.filter(|_| taking == Taking::Next) {
+                answers.complete_last();
             }
-            match ready!(self.ends.poll_next(cx)) {
+            let next = self.ends.poll_next(cx);
+            if let Some(answers) = answers {
+                answers.flush();
+            }
+            match ready!(next) {
                 Ok(cursor) => self.begin(cursor),
                 Err(End::Finished) => return Poll::Ready(Ok(None)),
                 Err(End::Error(error)) => return Poll::Ready(Err(error)),

@@ -122,7 +122,7 @@ impl Outgoing {
         if delivery.is_risky() && !state.is_announced(delivery, waker) {
             // What was completed, and the announcement, are to be written.
             drop(state);
-            self.port.wake();
+            self.wake();
             return Claim::TooEarly;
         }
         match taking {
@@ -154,7 +154,7 @@ impl Outgoing {
         let mut state = self.state.lock();
         let taken = self.taken.load(Ordering::Acquire);
         if taken != state.claims.seen && state.catch_up(taken) && std::mem::take(&mut state.is_wanted) {
-            self.port.wake();
+            self.wake();
         }
         state
     }

@@ -2,6 +2,7 @@
 //! was cancelled, which the machine must know to end it. What is fetched before its turn goes on taking up the channel's room.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use distchan_proto::batch::Batch;
@@ -32,16 +33,13 @@ impl Outgoing {
     pub(crate) fn hurry(&self, job: JobId) {
         let mut state = self.state.lock();
         state.hurry.is_due |= job.0 >= state.first_unfetched();
+        self.has_news.store(true, Ordering::Release);
     }
 
     /// Has everything fetched that is here.
     pub(crate) fn hurry_all(&self) {
         self.state.lock().hurry.is_due = true;
-    }
-
-    /// Whether something was fetched before its turn; the driver then says how much of it is left.
-    pub(crate) fn has_lent(&self) -> bool {
-        self.state.lock().hurry.lent.values > 0
+        self.has_news.store(true, Ordering::Release);
     }
 
     /// So many jobs, of so many bytes, wait in the machine at most: what was fetched before its turn and is not among them has its outcome.

@@ -4,6 +4,7 @@
 //! What is said of a delivery of an earlier generation is dropped: the job is with another worker.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::ids::{Attempt, JobId};
@@ -32,6 +33,22 @@ impl Outgoing {
         let mut state = self.lock_caught_up();
         let had_some = state.complete_current();
         self.unlock_and_wake(state, had_some);
+    }
+
+    /// The same, where that was the last job that is here; [`Outgoing::flush`] has to follow.
+    pub(crate) fn complete_last(&self) {
+        self.lock_caught_up().complete_current();
+    }
+
+    /// Whoever has pushed here waits for what comes of it: where the driver sleeps, it is written now.
+    pub(crate) fn flush(&self) {
+        let mut state = self.state.lock();
+        let is_worth_it = !state.open.is_empty() || !state.sealed.is_empty();
+        if is_worth_it && std::mem::take(&mut state.is_wanted) {
+            drop(state);
+            self.has_news.store(true, Ordering::Release);
+            self.port.flush();
+        }
     }
 
     /// The plain loop is over: those in hand are given back.

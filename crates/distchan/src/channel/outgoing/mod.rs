@@ -11,7 +11,7 @@ mod room;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
@@ -46,8 +46,21 @@ pub(crate) struct Outgoing {
     state: Mutex<State>,
     /// On a worker: how many jobs of the current batch the receiver has taken. It is the only one who goes on with it.
     taken: AtomicUsize,
+    /// The driver, which had found nothing here when it looked last, has to look again.
+    has_news: AtomicBool,
     port: Arc<dyn Port>,
     ended: Notify,
+}
+
+/// What the driver finds when it looks.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// The oldest batch.
+    pub(crate) batch: Option<Batch>,
+    /// Whether this side has ended the channel, and everything that was sent has been fetched.
+    pub(crate) is_spent: bool,
+    /// Whether something was fetched before its turn: see [`Outgoing::limit_lent`].
+    pub(crate) has_lent: bool,
 }
 
 #[derive(Debug)]
@@ -110,7 +123,13 @@ impl Outgoing {
             announcing: Announcing::default(),
             generation: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), taken: AtomicUsize::new(0), port, ended: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            taken: AtomicUsize::new(0),
+            has_news: AtomicBool::new(true),
+            port,
+            ended: Notify::new(),
+        })
     }
 
     /// The way that nearly every value goes: there is room for it, and nothing is to be said but itself. False, and nothing done, where there is
@@ -203,39 +222,24 @@ impl Outgoing {
         Ok(number)
     }
 
-    /// What the driver fetches: the oldest batch, or nothing. Where nothing is here, the driver is woken for the next value if it
-    /// `wants` one. What cannot wait is returned also where it does not.
-    pub(crate) fn fetch(&self, wants: bool) -> Option<Batch> {
+    /// What the driver fetches. Where nothing is here, the driver is woken for the next value if it `wants` one. What cannot wait is
+    /// returned also where it does not.
+    pub(crate) fn fetch(&self, wants: bool) -> Fetched {
         let mut state = self.lock_caught_up();
-        if wants {
-            state.hurry.lent = Lent::default();
-        } else if !state.hurry.is_due {
-            state.is_wanted = false;
-            return None;
-        }
-        let mut batch = match state.sealed.pop_front() {
-            Some(batch) => batch,
-            None if !state.open.is_empty() => state.open.take(),
-            None => {
-                state.hurry.is_due = false;
-                state.is_wanted = wants;
-                return None;
-            }
-        };
-        state.is_wanted = false;
-        state.quick = Quick::default();
-        let first = state.first_unfetched();
-        state.values -= batch.entries.len();
-        state.bytes -= batch.payload.len();
-        state.hurry.fetched(first, &mut batch, wants);
-        state.offer_room();
-        Some(batch)
+        let batch = state.fetch(wants);
+        let is_empty = state.open.is_empty() && state.sealed.is_empty();
+        Fetched { batch, is_spent: state.end.is_some() && is_empty, has_lent: state.hurry.lent.values > 0 }
     }
 
-    /// Whether this side has ended the channel, and everything that was sent has been fetched.
-    pub(crate) fn is_spent(&self) -> bool {
-        let state = self.state.lock();
-        state.end.is_some() && state.open.is_empty() && state.sealed.is_empty()
+    /// Whether something has happened here since the driver found nothing; asked once.
+    pub(crate) fn take_news(&self) -> bool {
+        self.has_news.load(Ordering::Acquire) && self.has_news.swap(false, Ordering::AcqRel)
+    }
+
+    /// Wakes the driver.
+    pub(super) fn wake(&self) {
+        self.has_news.store(true, Ordering::Release);
+        self.port.wake();
     }
 
     /// Nothing more can be sent. What was sent still goes out.
@@ -250,7 +254,7 @@ impl Outgoing {
         state.observers.drain(..).for_each(Waker::wake);
         drop(state);
         self.ended.notify_waiters();
-        self.port.wake();
+        self.wake();
     }
 
     pub(crate) fn ended_with(&self) -> Option<SendErrorKind> {
@@ -308,12 +312,38 @@ impl Outgoing {
         state.is_wanted &= !wake;
         drop(state);
         if wake {
-            self.port.wake();
+            self.wake();
         }
     }
 }
 
 impl State {
+    fn fetch(&mut self, wants: bool) -> Option<Batch> {
+        if wants {
+            self.hurry.lent = Lent::default();
+        } else if !self.hurry.is_due {
+            self.is_wanted = false;
+            return None;
+        }
+        let mut batch = match self.sealed.pop_front() {
+            Some(batch) => batch,
+            None if !self.open.is_empty() => self.open.take(),
+            None => {
+                self.hurry.is_due = false;
+                self.is_wanted = wants;
+                return None;
+            }
+        };
+        self.is_wanted = false;
+        self.quick = Quick::default();
+        let first = self.first_unfetched();
+        self.values -= batch.entries.len();
+        self.bytes -= batch.payload.len();
+        self.hurry.fetched(first, &mut batch, wants);
+        self.offer_room();
+        Some(batch)
+    }
+
     #[inline]
     fn append_quickly<T: ?Sized>(&mut self, value: &T, encode: Encode<T>, label: Label) -> bool {
         let before = self.open.payload.len();

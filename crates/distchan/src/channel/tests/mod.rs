@@ -82,7 +82,8 @@ impl Channel {
             Postcard::encode(&job, &mut batch.payload).unwrap();
             batch.push(Kind::Value, JobId(job), Attempt(attempt), 0);
         }
-        self.inbox.push(batch.take()).unwrap();
+        let woken = self.inbox.push(batch.take()).unwrap();
+        woken.into_iter().for_each(std::task::Waker::wake);
     }
 
     /// A handle takes a job in hand.
@@ -96,7 +97,7 @@ impl Channel {
 
     /// What was said so far: job, attempt, and how far the run of it goes.
     fn said(&self) -> Vec<(Kind, u64, u32, u64)> {
-        let batches: Vec<Batch> = std::iter::from_fn(|| self.answers.fetch(true)).collect();
+        let batches: Vec<Batch> = std::iter::from_fn(|| self.answers.fetch(true).batch).collect();
         let entries = batches.iter().flat_map(|batch| &batch.entries);
         entries.map(|entry| (entry.kind, entry.job.0, entry.attempt.0, entry.run())).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use distchan_proto::ChannelStats;
 use distchan_proto::batch::Batch;
@@ -15,8 +16,11 @@ use crate::channel::outgoing::Outgoing;
 use crate::channel::sinks::Sinks;
 use crate::channel::{RecvError, SendErrorKind};
 use crate::driver::clock::LINGER;
+use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Ended, Next, Wake};
 use crate::driver::server::Shared;
+use crate::driver::wakes::Wakes;
+use crate::transport::DirectWrite;
 
 /// How many refusals are kept for whoever asks.
 const KEPT_REFUSALS: usize = 256;
@@ -32,12 +36,15 @@ pub(crate) struct Core {
     /// Finished channels, and until when their receivers wait for all workers to be told.
     patience: VecDeque<(Time, ChannelId)>,
     is_shut: bool,
+    /// Whoever waits for what has come.
+    wakes: Wakes,
 }
 
 /// What the driver keeps of a connection.
 #[derive(Debug)]
 struct Line {
     wake: Arc<Wake>,
+    pen: Pen,
     peer: String,
     /// Channels whose end is being told to this worker: the server's own receiver ends when it is written.
     telling: Vec<ChannelId>,
@@ -51,6 +58,10 @@ pub(crate) struct Ends {
     pub(crate) jobs: Option<Arc<Outgoing>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) sinks: Arc<Sinks>,
+    /// What the user has taken and the machine was not told of.
+    taken: Arc<AtomicU64>,
+    /// There was nothing to hand over when that was looked for last, and whoever sends something says so.
+    is_dry: bool,
     /// The machine knows that no more jobs come.
     is_closed: bool,
     /// Connections that have not been told of the end yet; `None` while there is no end.
@@ -58,8 +69,13 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    pub(crate) fn new(jobs: Option<Arc<Outgoing>>, inbox: Arc<Inbox>, sinks: Arc<Sinks>) -> Self {
-        Self { jobs, inbox, sinks, is_closed: false, untold: None }
+    pub(crate) fn new(
+        jobs: Option<Arc<Outgoing>>,
+        inbox: Arc<Inbox>,
+        sinks: Arc<Sinks>,
+        taken: Arc<AtomicU64>,
+    ) -> Self {
+        Self { jobs, inbox, sinks, taken, is_dry: false, is_closed: false, untold: None }
     }
 
     fn finish_if_told(&mut self) {
@@ -81,7 +97,7 @@ impl Ends {
 }
 
 impl Core {
-    pub(super) const fn new(machine: ServerMachine) -> Self {
+    pub(super) fn new(machine: ServerMachine) -> Self {
         Self {
             machine,
             ends: Vec::new(),
@@ -90,7 +106,13 @@ impl Core {
             refusals: VecDeque::new(),
             patience: VecDeque::new(),
             is_shut: false,
+            wakes: Wakes::default(),
         }
+    }
+
+    /// Whoever is to be woken, when the lock has been given up.
+    pub(super) fn take_wakes(&mut self) -> Wakes {
+        std::mem::take(&mut self.wakes)
     }
 
     /// A connection was accepted; `wake` is for its writer. `None` where the server is shut down.
@@ -98,6 +120,7 @@ impl Core {
         &mut self,
         now: Time,
         wake: Arc<Wake>,
+        pen: Pen,
         peer: String,
         route: &str,
     ) -> Option<ConnectionId> {
@@ -105,7 +128,7 @@ impl Core {
             return None;
         }
         let id = self.machine.accept(now, route);
-        let line = Line { wake, peer, telling: Vec::new(), writing: Vec::new() };
+        let line = Line { wake, pen, peer, telling: Vec::new(), writing: Vec::new() };
         self.connections.insert(id, line);
         Some(id)
     }
@@ -144,7 +167,7 @@ impl Core {
     pub(super) fn cancel(&mut self, now: Time, channel: ChannelId, job: JobId) {
         if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
             jobs.hurry(job);
-            self.feed(now);
+            self.feed(|| now);
             self.machine.cancel(now, channel, job);
         }
     }
@@ -153,7 +176,7 @@ impl Core {
     pub(super) fn cancel_sink(&mut self, now: Time, channel: ChannelId, sink: SinkId) {
         if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
             jobs.hurry_all();
-            self.feed(now);
+            self.feed(|| now);
             self.machine.cancel_sink(now, channel, sink);
         }
     }
@@ -194,8 +217,14 @@ impl Core {
             let waiting = ends.jobs.as_ref().map_or(0, |jobs| jobs.len()) as u64;
             stats.submitted += waiting;
             stats.queued += waiting;
+            stats.unread_bytes = stats.unread_bytes.saturating_sub(ends.taken.load(Ordering::Acquire));
         }
         channels
+    }
+
+    /// Whether no job of a channel is on its way or being worked on.
+    pub(super) fn is_quiet(&self, channel: ChannelId) -> bool {
+        self.machine.is_quiet(channel)
     }
 
     pub(crate) fn senders(&self) -> impl Iterator<Item = &Arc<Outgoing>> {
@@ -217,42 +246,70 @@ impl Core {
         self.machine.workers().into_iter().map(known).collect()
     }
 
-    /// The drain rule of [`ServerMachine`].
+    /// The drain rule of [`ServerMachine`]; the connections' writers are woken.
     pub(super) fn drain(&mut self, shared: &Shared) {
+        self.settle(shared);
+        while let Some(id) = self.machine.poll_ready() {
+            self.wake_writer(id);
+        }
+    }
+
+    /// The drain rule, where whoever calls may write to one connection itself: see [`Core::next_directly`].
+    pub(super) fn drain_but_for_one(&mut self, shared: &Shared) -> Option<ConnectionId> {
+        self.settle(shared);
+        let first = self.machine.poll_ready()?;
+        while let Some(id) = self.machine.poll_ready() {
+            self.wake_writer(id);
+        }
+        Some(first)
+    }
+
+    fn wake_writer(&self, id: ConnectionId) {
+        if let Some(line) = self.connections.get(&id) {
+            line.wake.output.notify_one();
+            if self.machine.is_closing(id) {
+                line.wake.closing.notify_one();
+            }
+        }
+    }
+
+    fn settle(&mut self, shared: &Shared) {
         loop {
             while let Some(event) = self.machine.poll_event() {
                 self.carry_out(event, shared);
             }
-            if !self.feed(shared.now()) {
+            if !self.feed(|| shared.now()) {
                 break;
-            }
-        }
-        while let Some(id) = self.machine.poll_ready() {
-            if let Some(line) = self.connections.get(&id) {
-                line.wake.output.notify_one();
-                if self.machine.is_closing(id) {
-                    line.wake.closing.notify_one();
-                }
             }
         }
     }
 
     /// Hands jobs to channels whose workers wait for some; true where a channel's end may have brought events.
-    fn feed(&mut self, now: Time) -> bool {
+    fn feed(&mut self, now: impl Fn() -> Time) -> bool {
         let mut has_closed = false;
         for (index, ends) in self.ends.iter_mut().enumerate() {
             let Some(jobs) = ends.jobs.as_ref().filter(|_| !ends.is_closed) else {
                 continue;
             };
-            let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
-            while let Some(batch) = jobs.fetch(self.machine.is_hungry(id)) {
-                self.machine.submit(now, id, &batch);
+            if ends.is_dry && !jobs.take_news() {
+                continue;
             }
-            if jobs.has_lent() {
+            let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
+            let fetched = loop {
+                let wants = self.machine.is_hungry(id);
+                let fetched = jobs.fetch(wants);
+                let Some(batch) = &fetched.batch else {
+                    ends.is_dry = wants;
+                    break fetched;
+                };
+                self.machine.submit(now(), id, batch);
+            };
+            if fetched.has_lent {
                 let stats = self.machine.stats(id);
                 jobs.limit_lent(stats.queued, stats.kept_bytes);
+                ends.is_dry = false;
             }
-            if jobs.is_spent() {
+            if fetched.is_spent {
                 ends.is_closed = true;
                 has_closed = true;
                 self.machine.close(id);
@@ -301,16 +358,17 @@ impl Core {
         let Some(ends) = self.ends.get(channel.0 as usize) else {
             return;
         };
-        let refused = if sink == SinkId::RECEIVER {
-            ends.inbox.push(batch).err()
+        let pushed = if sink == SinkId::RECEIVER {
+            ends.inbox.push(batch)
         } else {
             match ends.sinks.get(sink) {
-                Some(inbox) => inbox.push(batch).err(),
-                None => Some(batch),
+                Some(inbox) => inbox.push(batch),
+                None => Err(batch),
             }
         };
-        if let Some(batch) = refused {
-            self.machine.consumed(channel, batch.cost());
+        match pushed {
+            Ok(waker) => self.wakes.add(waker),
+            Err(batch) => self.machine.consumed(channel, batch.cost()),
         }
     }
 
@@ -341,14 +399,67 @@ impl Core {
         let Some(line) = self.connections.get_mut(&id) else {
             return Next::Close;
         };
+        match line.pen.take_for_writer() {
+            Turn::GoOn(unwritten) => return Next::Write(unwritten),
+            Turn::Wait => return Next::Sleep,
+            Turn::Begin => {}
+        }
+        match self.compose(id, now) {
+            Some(bytes) => Next::Write(bytes),
+            None if self.machine.is_closing(id) => Next::Close,
+            None => {
+                if let Some(line) = self.connections.get_mut(&id) {
+                    line.pen.put_down();
+                }
+                Next::Sleep
+            }
+        }
+    }
+
+    /// What is to be written to a connection whose writer sleeps, by whoever calls; else the writer is woken.
+    pub(super) fn next_directly(&mut self, id: ConnectionId, now: Time) -> Option<(DirectWrite, Unwritten)> {
+        let socket = self.connections.get_mut(&id).and_then(|line| line.pen.take());
+        let Some(socket) = socket else {
+            self.wake_writer(id);
+            return None;
+        };
+        let bytes = self.compose(id, now);
+        if bytes.is_none() {
+            self.put_down(id);
+        }
+        Some((socket, bytes?))
+    }
+
+    /// So much of that was written: the writer is woken for the rest, and for what has come since.
+    pub(super) fn wrote_directly(&mut self, id: ConnectionId, now: Time, bytes: Unwritten) {
+        let rest = if bytes.is_done() { self.compose(id, now) } else { Some(bytes) };
+        match rest {
+            None => self.put_down(id),
+            Some(rest) => {
+                if let Some(line) = self.connections.get_mut(&id) {
+                    line.pen.pass_on(rest);
+                }
+                self.wake_writer(id);
+            }
+        }
+    }
+
+    fn put_down(&mut self, id: ConnectionId) {
+        let is_closing = self.machine.is_closing(id);
+        if let Some(line) = self.connections.get_mut(&id)
+            && (line.pen.put_down() || is_closing)
+        {
+            line.wake.output.notify_one();
+        }
+    }
+
+    /// The next bytes for a connection, if there are any.
+    fn compose(&mut self, id: ConnectionId, now: Time) -> Option<Unwritten> {
+        let line = self.connections.get_mut(&id)?;
         let told = std::mem::take(&mut line.writing);
         line.writing = std::mem::take(&mut line.telling);
         self.told(id, &told);
-        match self.machine.poll_transmit(now, id) {
-            Some(bytes) => Next::Write(bytes),
-            None if self.machine.is_closing(id) => Next::Close,
-            None => Next::Sleep,
-        }
+        self.machine.poll_transmit(now, id).map(Unwritten::new)
     }
 
     fn told(&mut self, id: ConnectionId, channels: &[ChannelId]) {

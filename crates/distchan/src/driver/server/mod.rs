@@ -4,13 +4,16 @@ mod core;
 mod tasks;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use distchan_proto::ids::{ChannelId, JobId, SinkId};
+use bytes::BytesMut;
+use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SinkId};
+use distchan_proto::limits;
 use distchan_proto::server::{ServerConfig, ServerMachine};
 use distchan_proto::time::Time;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
 use crate::channel::port::{Keep, Port};
@@ -18,6 +21,9 @@ use crate::driver::clock::Clock;
 pub(crate) use crate::driver::server::core::{Core, Ends, OpenFailed};
 pub use crate::driver::server::core::{Refusal, WorkerInfo};
 pub(crate) use crate::driver::server::tasks::{run_accept, run_pump};
+
+/// What follows from so few bytes is written at once; after more, the writer has more to do than it costs to wake it.
+const SHORT_INPUT: usize = 4 * 1024;
 
 /// What all tasks and handles of a server share.
 pub(crate) struct Shared {
@@ -74,12 +80,65 @@ impl Shared {
         let result = call(&mut core, self.clock.now());
         core.drain(self);
         let after = core.poll_timeout();
+        self.unlock(core);
+        self.wake_if_sooner(before, after);
+        result
+    }
+
+    /// Gives the lock up, and wakes whoever waits for what was carried out under it.
+    pub(super) fn unlock(&self, mut core: MutexGuard<'_, Core>) {
+        let wakes = core.take_wakes();
         drop(core);
+        wakes.wake();
+    }
+
+    /// The same for something short: if it makes a connection ready whose writer sleeps, the bytes are written here.
+    fn with_directly(&self, mut core: MutexGuard<'_, Core>, call: impl FnOnce(&mut Core, Time)) {
+        let before = core.poll_timeout();
+        let now = self.clock.now();
+        call(&mut core, now);
+        let ready = core.drain_but_for_one(self);
+        let next = ready.and_then(|id| Some((id, core.next_directly(id, now)?)));
+        let after = core.poll_timeout();
+        self.unlock(core);
+        self.wake_if_sooner(before, after);
+        if let Some((id, (socket, mut bytes))) = next {
+            // An error is met again by the writer, whose it is.
+            let _ = socket.write(&mut bytes);
+            let mut core = self.core.lock();
+            core.wrote_directly(id, now, bytes);
+            core.drain(self);
+            self.unlock(core);
+        }
+    }
+
+    /// The pump sleeps until a later timer, or none.
+    fn wake_if_sooner(&self, before: Option<Time>, after: Option<Time>) {
         if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
-            // The pump sleeps until a later timer, or none.
             self.pump.notify_one();
         }
-        result
+    }
+
+    /// Hands jobs that wait to the machine: here, where a channel has nothing else to do and its sender very likely waits for this one; else
+    /// the pump does it, and finds what has gathered meanwhile.
+    fn feed(&self, channel: Option<ChannelId>) {
+        match self.core.try_lock() {
+            Some(core) if channel.is_some_and(|channel| core.is_quiet(channel)) => {
+                self.with_directly(core, |_, _| ());
+            }
+            _ => self.pump.notify_one(),
+        }
+    }
+
+    /// Bytes have arrived.
+    fn handle_input(&self, id: ConnectionId, input: &mut BytesMut) {
+        let core = self.core.lock();
+        if input.len() <= SHORT_INPUT {
+            self.with_directly(core, |core, now| core.machine.handle_input(now, id, input));
+        } else {
+            drop(core);
+            self.with(|core, now| core.machine.handle_input(now, id, input));
+        }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -106,7 +165,12 @@ impl Shared {
 pub(crate) struct ServerPort {
     pub(crate) shared: Arc<Shared>,
     pub(crate) channel: OnceLock<ChannelId>,
+    /// What has been taken and the machine was not told of.
+    pub(crate) taken: Arc<AtomicU64>,
 }
+
+/// The machine is told of what was taken when it is this much: it counts to a bound that is 256 times as large.
+const WORTH_TELLING: u64 = limits::MAX_UNREAD_RESULTS / 256;
 
 impl ServerPort {
     fn channel(&self) -> Option<ChannelId> {
@@ -116,12 +180,14 @@ impl ServerPort {
 
 impl Port for ServerPort {
     fn wake(&self) {
-        self.shared.pump.notify_one();
+        self.shared.feed(self.channel());
     }
 
     fn consumed(&self, cost: u64) {
-        if let Some(channel) = self.channel() {
-            self.shared.with(|core, _| core.machine.consumed(channel, cost));
+        let Some(channel) = self.channel().filter(|_| cost > 0) else { return };
+        if self.taken.fetch_add(cost, Ordering::AcqRel) + cost >= WORTH_TELLING {
+            let taken = self.taken.swap(0, Ordering::AcqRel);
+            self.shared.with(|core, _| core.machine.consumed(channel, taken));
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use distchan_proto::ids::ConnectionId;
 
 use crate::driver::clock::LINGER;
+use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended, Wake};
 use crate::driver::server::Shared;
 use crate::transport::{Listener, ReadHalf, Stream};
@@ -97,7 +98,8 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
         tracing::debug!(peer, %error, "the system does not watch this connection");
     }
     let wake = Arc::new(Wake::default());
-    let added = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), peer, &route));
+    let pen = Pen::new(writer.direct());
+    let added = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), pen, peer, &route));
     let Some(id) = added else {
         return;
     };
@@ -107,6 +109,7 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
         let mut core = shared.core.lock();
         let next = core.next(id, shared.clock.now());
         core.drain(&shared);
+        shared.unlock(core);
         next
     });
     place.ended = match written.await {
@@ -124,7 +127,7 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
 async fn run_reader(shared: Arc<Shared>, socket: ReadHalf, id: ConnectionId) {
     let mut lost = Lost { shared, id, ended: Ended::fault("its bytes could not be handled") };
     let shared = Arc::clone(&lost.shared);
-    let take = |input: &mut BytesMut| shared.with(|core, now| core.machine.handle_input(now, id, input));
+    let take = |input: &mut BytesMut| shared.handle_input(id, input);
     lost.ended = pump::read(socket, take).await;
 }
 

@@ -15,8 +15,11 @@ use crate::channel::inbox::{End, Inbox};
 use crate::channel::outgoing::Outgoing;
 use crate::channel::stopper::{self, give_back};
 use crate::channel::{RecvError, SendErrorKind};
+use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::Next;
+use crate::driver::wakes::Wakes;
 use crate::driver::worker::{Shared, State};
+use crate::transport::DirectWrite;
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -28,6 +31,10 @@ pub(crate) struct Core {
     /// After such a silence the system, too, is to give the connection up; until it was told.
     silence: Option<Duration>,
     announced: Announced,
+    /// The current connection's.
+    pen: Option<Pen>,
+    /// Whoever waits for what has come.
+    pub(super) wakes: Wakes,
 }
 
 /// How far the announcements are that were fetched of the channels.
@@ -58,6 +65,8 @@ pub(crate) struct Ends {
     pub(crate) is_receiver_closed: bool,
     /// On a channel to the server: it is left with its last sender.
     pub(crate) is_up: bool,
+    /// There was nothing to hand over when that was looked for last, and whoever says something says so.
+    pub(crate) is_dry: bool,
 }
 
 impl Ends {
@@ -78,7 +87,7 @@ impl Ends {
 }
 
 impl Core {
-    pub(super) const fn new(machine: WorkerMachine) -> Self {
+    pub(super) fn new(machine: WorkerMachine) -> Self {
         Self {
             machine,
             ends: BTreeMap::new(),
@@ -86,6 +95,8 @@ impl Core {
             was_greeted: false,
             silence: None,
             announced: Announced::Written,
+            pen: None,
+            wakes: Wakes::default(),
         }
     }
 
@@ -158,10 +169,11 @@ impl Core {
         }
     }
 
-    fn deliver(&self, no: ChannelNo, batch: Batch) {
+    fn deliver(&mut self, no: ChannelNo, batch: Batch) {
         let Some(ends) = self.ends.get(&no) else { return };
-        if let Err(batch) = ends.inbox.push(batch) {
-            give_back(&ends.answers, &batch.entries);
+        match ends.inbox.push(batch) {
+            Ok(waker) => self.wakes.add(waker),
+            Err(batch) => give_back(&ends.answers, &batch.entries),
         }
     }
 
@@ -181,14 +193,21 @@ impl Core {
     pub(super) fn feed(&mut self) {
         let Self { machine, ends, .. } = self;
         ends.retain(|no, ends| {
-            while let Some(batch) = ends.answers.fetch(machine.wants(*no)) {
-                machine.submit(*no, batch);
+            let mut is_spent = false;
+            if !ends.is_dry || ends.answers.take_news() {
+                loop {
+                    let wants = machine.wants(*no);
+                    let fetched = ends.answers.fetch(wants);
+                    let Some(batch) = fetched.batch else {
+                        ends.is_dry = wants;
+                        is_spent = fetched.is_spent;
+                        break;
+                    };
+                    machine.submit(*no, batch);
+                }
             }
-            let is_done = if ends.is_up {
-                ends.answers.is_spent()
-            } else {
-                ends.is_receiver_closed && machine.in_hand_of(*no) == 0
-            };
+            let is_done =
+                if ends.is_up { is_spent } else { ends.is_receiver_closed && machine.in_hand_of(*no) == 0 };
             if is_done {
                 machine.leave(*no);
             }
@@ -196,8 +215,62 @@ impl Core {
         });
     }
 
+    /// A connection has been made, whose writer is awake.
+    pub(super) fn set_pen(&mut self, pen: Pen) {
+        self.pen = Some(pen);
+    }
+
     /// What the writer does next. Whatever it was given before has been written.
     pub(super) fn next(&mut self, now: Time, shared: &Shared) -> Next {
+        match self.pen.as_mut().map(Pen::take_for_writer) {
+            Some(Turn::GoOn(unwritten)) => return Next::Write(unwritten),
+            Some(Turn::Wait) => return Next::Sleep,
+            Some(Turn::Begin) | None => {}
+        }
+        match self.compose(now, shared) {
+            Some(bytes) => Next::Write(bytes),
+            None if self.machine.is_closing() => Next::Close,
+            None => {
+                self.pen.as_mut().map(Pen::put_down);
+                Next::Sleep
+            }
+        }
+    }
+
+    /// What is to be written while the writer sleeps, by whoever calls; `None` where the writer is to be woken, or there is nothing.
+    pub(super) fn next_directly(&mut self, now: Time, shared: &Shared) -> Option<(DirectWrite, Unwritten)> {
+        let Some(socket) = self.pen.as_mut().and_then(Pen::take) else {
+            shared.wake.output.notify_one();
+            return None;
+        };
+        let bytes = self.compose(now, shared);
+        if bytes.is_none() {
+            self.put_down(shared);
+        }
+        Some((socket, bytes?))
+    }
+
+    /// So much of that was written: the writer is woken for the rest, and for what has come since.
+    pub(super) fn wrote_directly(&mut self, now: Time, shared: &Shared, bytes: Unwritten) {
+        let rest = if bytes.is_done() { self.compose(now, shared) } else { Some(bytes) };
+        match (rest, &mut self.pen) {
+            (Some(rest), Some(pen)) => {
+                pen.pass_on(rest);
+                shared.wake.output.notify_one();
+            }
+            _ => self.put_down(shared),
+        }
+    }
+
+    fn put_down(&mut self, shared: &Shared) {
+        let is_wanted = self.pen.as_mut().is_some_and(Pen::put_down);
+        if is_wanted || self.machine.is_closing() {
+            shared.wake.output.notify_one();
+        }
+    }
+
+    /// The next bytes, if there are any.
+    fn compose(&mut self, now: Time, shared: &Shared) -> Option<Unwritten> {
         if self.announced == Announced::Writing {
             self.announced = Announced::Written;
             self.ends.values().for_each(|ends| ends.answers.announcements_written());
@@ -213,11 +286,7 @@ impl Core {
         if self.is_draining {
             self.count_in_hand(shared);
         }
-        match bytes {
-            Some(bytes) => Next::Write(bytes),
-            None if self.machine.is_closing() => Next::Close,
-            None => Next::Sleep,
-        }
+        bytes.map(Unwritten::new)
     }
 
     /// The silence that the system is to be told of, once a connection.

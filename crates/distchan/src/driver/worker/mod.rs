@@ -75,7 +75,9 @@ impl Shared {
         let result = call(&mut core, self.clock.now());
         core.drain_events(self);
         let (has_output, is_closing) = (core.machine.has_output(), core.machine.is_closing());
+        let wakes = std::mem::take(&mut core.wakes);
         drop(core);
+        wakes.wake();
         if has_output || is_closing {
             self.wake.output.notify_one();
         }
@@ -83,6 +85,21 @@ impl Shared {
             self.wake.closing.notify_one();
         }
         result
+    }
+
+    /// Writes what there is to write, if the writer sleeps and nobody else is busy here; else the writer is woken.
+    fn write_directly(&self) {
+        let Some(mut core) = self.core.try_lock() else {
+            return self.wake.output.notify_one();
+        };
+        let now = self.clock.now();
+        let next = core.next_directly(now, self);
+        drop(core);
+        if let Some((socket, mut bytes)) = next {
+            // An error is met again by the writer, whose it is.
+            let _ = socket.write(&mut bytes);
+            self.core.lock().wrote_directly(now, self, bytes);
+        }
     }
 
     /// Looks, and changes nothing.
@@ -170,7 +187,7 @@ impl Shared {
             // Whatever was sent goes before the goodbye, if it has to wait for credit; it is bounded by the channels' capacity.
             let Core { machine, ends, .. } = core;
             for (no, ends) in ends {
-                while let Some(batch) = ends.answers.fetch(true) {
+                while let Some(batch) = ends.answers.fetch(true).batch {
                     machine.submit(*no, batch);
                 }
             }
@@ -190,6 +207,10 @@ pub(crate) struct WorkerPort {
 impl Port for WorkerPort {
     fn wake(&self) {
         self.shared.wake.output.notify_one();
+    }
+
+    fn flush(&self) {
+        self.shared.write_directly();
     }
 
     fn consumed(&self, _cost: u64) {

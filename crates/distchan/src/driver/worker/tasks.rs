@@ -8,12 +8,14 @@ use bytes::BytesMut;
 use distchan_proto::limits;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::driver::clock::LINGER;
+use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended};
 use crate::driver::worker::{Shared, io as thread};
-use crate::transport::{Address, Stream};
+use crate::transport::{Address, Stream, WriteHalf};
 
 /// Before the second attempt to connect again it waits up to this; before each further one, up to twice as long ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +54,7 @@ pub(crate) fn spawn(
 }
 
 /// One connection after the other.
-async fn run(shared: &Shared, address: &Address, patience: Duration, mut stream: Stream) {
+async fn run(shared: &Arc<Shared>, address: &Address, patience: Duration, mut stream: Stream) {
     // Since when, and how often, a connection was looked for in vain.
     let mut search = Search::new();
     loop {
@@ -143,32 +145,47 @@ fn random() -> u64 {
 }
 
 /// One connection, until it is over.
-async fn run_connection(shared: &Shared, stream: Stream) -> Ended {
+async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
     let route = stream.route_of_worker();
     shared.forget_closing().await;
-    shared.with(|core, now| core.machine.handle_connected(now, &route));
     let (reader, writer) = stream.into_split();
+    shared.with(|core, now| {
+        core.set_pen(Pen::new(writer.direct()));
+        core.machine.handle_connected(now, &route);
+    });
+    // Each in a task of its own, so that bytes that arrive wake nobody but their reader. They end with this function.
+    let mut others = JoinSet::new();
+    others.spawn(write(Arc::clone(shared), writer));
+    others.spawn(keep_time(Arc::clone(shared)));
+    others.spawn(keep_ticking(Arc::clone(shared)));
     let reading = pump::read(reader, |input: &mut BytesMut| {
         shared.with(|core, now| core.machine.handle_input(now, input))
     });
     let mut reading = std::pin::pin!(reading);
-    let writing = pump::write(writer, &shared.wake, |writer| shared.next(writer));
-    let wrote = tokio::select! {
+    let ended = tokio::select! {
         biased;
         ended = &mut reading => return ended,
-        wrote = writing => wrote,
-        never = keep_time(shared) => match never {},
-        never = keep_ticking(shared) => match never {},
+        ended = others.join_next() => ended,
     };
-    match wrote {
+    match ended {
         // The server may still be reading our last words: closing now, with its bytes unread, would take them back.
-        Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| Ended::closed()),
-        Err(error) => Ended::by(&error),
+        Some(Ok(Ok(()))) => timeout(LINGER, reading).await.unwrap_or_else(|_| Ended::closed()),
+        Some(Ok(Err(error))) => Ended::by(&error),
+        Some(Err(error)) => match error.try_into_panic() {
+            // A user's transform has panicked: it would again.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ended::fault("its task was ended"),
+        },
+        None => unreachable!("it was spawned a few lines before"),
     }
 }
 
-/// Tells the machine when its time has come.
-async fn keep_time(shared: &Shared) -> std::convert::Infallible {
+async fn write(shared: Arc<Shared>, writer: WriteHalf) -> io::Result<()> {
+    pump::write(writer, &shared.wake, |writer| shared.next(writer)).await
+}
+
+/// Tells the machine when its time has come; never ends by itself.
+async fn keep_time(shared: Arc<Shared>) -> io::Result<()> {
     loop {
         let timeout = shared.look(|core| core.machine.poll_timeout());
         tokio::select! {
@@ -178,8 +195,8 @@ async fn keep_time(shared: &Shared) -> std::convert::Infallible {
     }
 }
 
-/// While jobs are in hand, looks now and then which of them take long.
-async fn keep_ticking(shared: &Shared) -> std::convert::Infallible {
+/// While jobs are in hand, looks now and then which of them take long; never ends by itself.
+async fn keep_ticking(shared: Arc<Shared>) -> io::Result<()> {
     loop {
         shared.begun.notified().await;
         while shared.with(|core, _| core.tick()) {
