@@ -23,10 +23,12 @@ pub enum Kind {
     /// The job failed. From a worker the payload is the reason, in UTF-8; to the server's user it is a [`crate::failure::Failure`], of a
     /// job that failed, is dead, or was cancelled.
     Failed = 4,
-    /// A run of jobs, beginning with the entry's, is given back unstarted.
+    /// A run of jobs, beginning with the entry's, is given back: the attempt is over.
     Returned = 5,
+    /// A run of jobs, beginning with the entry's, is given back on request, and was not begun: there was no attempt.
+    Unbegun = 7,
     /// Nothing: an entry that was refused or has moved elsewhere. Never on the wire.
-    Void = 7,
+    Void = 8,
 }
 
 /// One value of a batch, or what is said about a job.
@@ -38,7 +40,7 @@ pub struct Entry {
     pub attempt: Attempt,
     /// Where the payload ends; it begins where the previous entry's ends.
     pub end: u32,
-    /// For [`Kind::Done`] and [`Kind::Returned`]: how many further consecutive jobs this settles. For a job that is sent: its sink.
+    /// For [`Kind::Done`], [`Kind::Returned`] and [`Kind::Unbegun`]: how many further consecutive jobs this settles. For a job that is sent: its sink.
     /// For a job on its way from the server's machine to the wire: 0, or the milliseconds left until its deadline, and one.
     pub extra: u32,
     /// What this says.
@@ -50,7 +52,7 @@ impl Entry {
     #[must_use]
     pub const fn run(&self) -> u64 {
         match self.kind {
-            Kind::Done | Kind::Returned => self.extra as u64 + 1,
+            Kind::Done | Kind::Returned | Kind::Unbegun => self.extra as u64 + 1,
             Kind::Value | Kind::Result | Kind::Last | Kind::Failed | Kind::Void => 1,
         }
     }

@@ -47,12 +47,12 @@ mod settings;
 pub mod transport;
 mod worker;
 
-pub use distchan_proto::ChannelStats;
 pub use distchan_proto::error::Code;
 pub use distchan_proto::failure::AttemptEnd;
 pub use distchan_proto::ids::{Attempt, JobId, SessionId};
 pub use distchan_proto::schema::Fingerprint;
 pub use distchan_proto::transform::Transform;
+pub use distchan_proto::{ChannelStats, Distribution};
 
 pub use crate::channel::{
     AttemptInfo, CallError, FailedJobs, Job, JobFailed, JobHandle, JobReceiver, JobSender, Map, Outcome,

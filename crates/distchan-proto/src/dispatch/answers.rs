@@ -55,6 +55,7 @@ impl Dispatch {
                 }
                 Kind::Done => self.answer_done_run(now, member, start, &entry, &mut parts),
                 Kind::Returned => run.for_each(|job| self.answer_returned(now, member, job, &entry)),
+                Kind::Unbegun => run.for_each(|job| self.answer_unbegun(now, member, job, &entry)),
                 Kind::Value | Kind::Void => {}
             }
             index += 1;
@@ -80,13 +81,14 @@ impl Dispatch {
         run.count
     }
 
-    /// Puts the worker back into the ring when it has room again.
+    /// The worker's hands are emptier than before.
     fn after_answers(&mut self, now: Time, member: MemberId, settled: u32) {
         let lots = &mut self.lots;
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             return;
         };
         lease.window.settled(now, settled);
+        lease.is_late &= settled == 0;
         if lease.is_sparse() {
             lease.trim(|job| lots.first_open(job));
         }
@@ -94,7 +96,7 @@ impl Dispatch {
             lease
                 .compact(|job, attempt| lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)));
         }
-        self.rejoin(member);
+        self.restand(member);
     }
 
     /// Results of a job, from `index` as far as they go: they stay in their part where the job's end follows in the same batch,
@@ -259,7 +261,28 @@ impl Dispatch {
             self.go_on(now, job, Next::AtOnce);
         }
         // Whoever gives a job back is not the next to be asked.
-        self.ring.pass(member);
+        if let Some(lease) = self.lease_mut(member) {
+            lease.is_averse = true;
+        }
+    }
+
+    /// A job that was asked back, and had not been begun: it is as though it had never been delivered. Whoever says that unasked, or of one
+    /// that it had begun, gives it back like any other.
+    fn answer_unbegun(&mut self, now: Time, member: MemberId, job: JobId, entry: &Entry) {
+        let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, entry.attempt)) else {
+            return self.refuse(member, job, entry.attempt);
+        };
+        let is_known = slot.has_record();
+        let was_begun = is_known && self.records.get(job).is_some_and(|record| record.started.is_some());
+        let was_asked = self.lease_mut(member).is_some_and(Lease::was_asked);
+        if was_begun || !was_asked {
+            return self.answer_returned(now, member, job, entry);
+        }
+        self.release_from(member, job);
+        self.outcomes.forget(job);
+        self.requeue(job);
+        self.stats.recalled += 1;
+        self.note_laden(member);
     }
 
     /// An answer that has no effect, but that it frees the place of a delivery that was revoked.

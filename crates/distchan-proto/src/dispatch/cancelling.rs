@@ -63,7 +63,7 @@ impl Dispatch {
             && let Some(member) = slot.member()
         {
             self.compact_placed(member);
-            self.rejoin(member);
+            self.restand(member);
         }
     }
 

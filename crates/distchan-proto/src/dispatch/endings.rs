@@ -62,7 +62,7 @@ impl Dispatch {
 
     /// When [`Dispatch::handle_timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Time> {
-        self.records.next()
+        self.records.next().into_iter().chain(self.balance.next()).min()
     }
 
     /// Time has passed: waits end, attempts are too long, deadlines are reached.
@@ -77,6 +77,7 @@ impl Dispatch {
                 }
             }
         }
+        self.balance_if_due(now);
     }
 
     /// The handler failed, or its results were more than is kept. The job is in nobody's hand any more.
@@ -148,7 +149,7 @@ impl Dispatch {
     }
 
     /// Puts a job that nobody has into the backlog.
-    fn requeue(&mut self, job: JobId) {
+    pub(super) fn requeue(&mut self, job: JobId) {
         if let Some(slot) = self.lots.slot_mut(job) {
             slot.put(Place::Backlog);
             self.put_back(job);

@@ -44,8 +44,11 @@ impl Dispatch {
         let ended = stats.completed + stats.failed + stats.dead + stats.cancelled;
         assert_eq!(stats.submitted, ended + self.lots.unsettled(), "one outcome a job");
         assert_eq!(self.leases.iter().flatten().count() as u64, stats.workers);
-        let in_ring = self.leases.iter().flatten().filter(|lease| lease.in_ring).count();
-        assert_eq!(in_ring, self.ring.len());
+        let in_ring = || self.leases.iter().flatten().filter_map(|lease| lease.turn);
+        assert_eq!(in_ring().count(), self.ring.len());
+        assert_eq!(in_ring().filter(|turn| turn.standing.is_idle).count(), self.ring.idle());
+        let laden = self.leases.iter().flatten().filter(|lease| lease.is_laden).count();
+        assert_eq!(laden, self.balance.laden());
         let is_to_come = |job: &JobId| *job >= self.backlog.next_fresh();
         assert!(self.cancelled_early.iter().all(is_to_come), "what has come is cancelled");
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::dispatch::placement::{Distribution, LAST, QUIET, Standing, Turn};
 use crate::dispatch::window::Window;
 use crate::ids::{Attempt, JobId, SessionId};
 use crate::limits;
@@ -122,8 +123,18 @@ pub(crate) struct Lease {
     /// What is kept of the results of its unfinished jobs.
     pub(crate) held: u64,
     pub(crate) window: Window,
-    /// Whether the ring has this worker.
-    pub(crate) in_ring: bool,
+    /// Its place in the ring, where it has one.
+    pub(crate) turn: Option<Turn>,
+    /// Whether it stands in the list of those whose jobs wait behind others.
+    pub(crate) is_laden: bool,
+    /// It has just given a job back.
+    pub(crate) is_averse: bool,
+    /// Jobs were taken back from it, and it has completed none since.
+    pub(crate) is_late: bool,
+    /// How many jobs it was asked for, and has not given back.
+    asked: u32,
+    /// How many jobs it works on at once.
+    concurrency: u32,
     pub(crate) completed: u64,
     /// The job that it was given last of those that had brought down another worker. Perhaps settled since.
     pub(crate) blamed: Option<JobId>,
@@ -138,7 +149,7 @@ struct Revoked {
 }
 
 impl Lease {
-    pub(crate) fn new(identity: Identity, window: Window, max_bytes: u64) -> Self {
+    pub(crate) fn new(identity: Identity, window: Window, concurrency: u32, max_bytes: u64) -> Self {
         Self {
             identity,
             placed: RunQueue::default(),
@@ -150,7 +161,12 @@ impl Lease {
             max_bytes,
             held: 0,
             window,
-            in_ring: false,
+            turn: None,
+            is_laden: false,
+            is_averse: false,
+            is_late: false,
+            asked: 0,
+            concurrency: concurrency.max(1),
             completed: 0,
             blamed: None,
             is_retired: false,
@@ -174,12 +190,38 @@ impl Lease {
     }
 
     /// How many further jobs may be placed, as far as their bytes allow: see [`Lease::byte_room`].
-    pub(crate) fn room(&self) -> u32 {
-        let is_open = !self.is_retired
+    pub(crate) fn room(&self, now: Time) -> u32 {
+        let in_hand = self.in_hand();
+        let size = if in_hand == 0 { self.window.size() } else { self.window.size_at(now) };
+        if self.is_open() { size.saturating_sub(in_hand) } else { 0 }
+    }
+
+    fn is_open(&self) -> bool {
+        !self.is_retired
             && !self.is_paused
             && self.bytes < self.max_bytes
-            && self.held < limits::MAX_RESULTS_PER_JOB;
-        if is_open { self.window.size().saturating_sub(self.in_hand()) } else { 0 }
+            && self.held < limits::MAX_RESULTS_PER_JOB
+    }
+
+    /// What the ring should know of it; `None` where no further job may be placed.
+    pub(crate) fn standing(&self, distribution: Distribution) -> Option<Standing> {
+        let in_hand = self.in_hand();
+        let rank = match (self.is_averse, self.is_late) {
+            (true, _) => LAST,
+            (_, true) => QUIET,
+            _ => distribution.rank(in_hand, self.concurrency),
+        };
+        self.has_room().then_some(Standing { rank, is_idle: in_hand < self.concurrency })
+    }
+
+    /// How many of its jobs wait behind others.
+    pub(crate) fn surplus(&self) -> u32 {
+        self.in_hand().saturating_sub(self.concurrency)
+    }
+
+    /// Whether it has jobs, and has said nothing of them for longer than such jobs take.
+    pub(crate) fn is_quiet(&self, now: Time) -> bool {
+        self.in_hand() > 0 && self.window.size_at(now) < self.window.size()
     }
 
     /// While fewer bytes than this have been placed, another job may be: it may exceed them, or none larger could travel.
@@ -187,9 +229,26 @@ impl Lease {
         self.max_bytes.saturating_sub(self.bytes)
     }
 
-    /// Whether another job may be placed.
+    /// Whether another job may be placed, unless it is quiet.
     pub(crate) fn has_room(&self) -> bool {
-        self.room() > 0
+        self.is_open() && self.in_hand() < self.window.size()
+    }
+
+    /// It is asked for so many jobs that it has not begun.
+    pub(crate) const fn ask(&mut self, jobs: u32) {
+        self.asked = self.asked.saturating_add(jobs);
+    }
+
+    /// Whether it was asked for the job that it gives back.
+    pub(crate) const fn was_asked(&mut self) -> bool {
+        let was_asked = self.asked > 0;
+        self.asked = self.asked.saturating_sub(1);
+        was_asked
+    }
+
+    /// Whether it takes part as usual: it neither leaves nor is out of reach.
+    pub(crate) const fn is_active(&self) -> bool {
+        !self.is_retired && !self.is_paused
     }
 
     /// Takes no further jobs.
@@ -209,7 +268,11 @@ impl Lease {
     }
 
     /// Jobs of so many bytes are to go to this worker.
-    pub(crate) fn place(&mut self, run: Run, bytes: u64) {
+    pub(crate) fn place(&mut self, now: Time, run: Run, bytes: u64) {
+        if self.in_hand() == 0 {
+            self.window.begun(now);
+        }
+        self.is_averse = false;
         self.placed.push(run);
         self.wanted += run.count as usize;
         self.bytes += bytes;

@@ -35,8 +35,8 @@ impl Dispatch {
             None => Window::adaptive(now, capacity.concurrency, largest),
         };
         let identity = Identity { session, name: name.into() };
-        let mut lease = Lease::new(identity, window, capacity.max_bytes.clamp(1, limits::MAX_BYTES_IN_HAND));
-        lease.in_ring = true;
+        let max_bytes = capacity.max_bytes.clamp(1, limits::MAX_BYTES_IN_HAND);
+        let lease = Lease::new(identity, window, capacity.concurrency, max_bytes);
         let member = self.free.pop().unwrap_or_else(|| {
             self.leases.push(None);
             let index = u32::try_from(self.leases.len() - 1).ok().filter(|index| *index < MOST_MEMBERS);
@@ -45,7 +45,7 @@ impl Dispatch {
         if let Some(place) = self.leases.get_mut(member.0 as usize) {
             *place = Some(lease);
         }
-        self.ring.join(member);
+        self.restand(member);
         self.stats.workers += 1;
         member
     }
@@ -57,7 +57,10 @@ impl Dispatch {
             return;
         };
         self.free.push(member);
-        self.ring.leave(member);
+        if let Some(turn) = lease.turn.take() {
+            self.ring.leave(member, turn);
+        }
+        self.balance.forget(member);
         self.stats.workers -= 1;
         let placed = lease.take_placed();
         self.give_back(member, &placed);
@@ -115,7 +118,7 @@ impl Dispatch {
         if let Some(lease) = self.lease_mut(member) {
             lease.unpause(now);
         }
-        self.rejoin(member);
+        self.restand(member);
     }
 
     fn set_aside(&mut self, member: MemberId, mark: impl FnOnce(&mut Lease)) {
@@ -123,14 +126,19 @@ impl Dispatch {
             return;
         };
         mark(lease);
-        if std::mem::take(&mut lease.in_ring) {
-            self.ring.leave(member);
-        }
+        self.take_back_placed(member);
+        self.restand(member);
+    }
+
+    /// What was placed with a worker and not yet on its way goes to others; how many jobs that is.
+    pub(super) fn take_back_placed(&mut self, member: MemberId) -> u32 {
+        let Some(lease) = self.lease_mut(member) else { return 0 };
+        let before = lease.in_hand();
         let placed = lease.take_placed();
         let bytes = self.give_back(member, &placed);
-        if let Some(lease) = self.lease_mut(member) {
-            lease.drop_bytes(bytes);
-        }
+        let Some(lease) = self.lease_mut(member) else { return 0 };
+        lease.drop_bytes(bytes);
+        before - lease.in_hand()
     }
 
     /// What was placed with a worker and not yet on its way goes to others. Returns how many bytes that is.
@@ -146,16 +154,5 @@ impl Dispatch {
             }
         }
         bytes
-    }
-
-    /// Puts a worker back into the ring when it has room again.
-    pub(super) fn rejoin(&mut self, member: MemberId) {
-        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut)
-            && !lease.in_ring
-            && lease.has_room()
-        {
-            lease.in_ring = true;
-            self.ring.join(member);
-        }
     }
 }

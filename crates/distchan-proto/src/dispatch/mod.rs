@@ -8,6 +8,7 @@
 
 mod answers;
 mod backlog;
+mod balance;
 mod cancelling;
 mod endings;
 #[cfg(any(debug_assertions, test))]
@@ -17,7 +18,7 @@ pub(crate) mod lot;
 pub(crate) mod members;
 pub(crate) mod outcome;
 mod parts;
-mod placement;
+pub(crate) mod placement;
 pub(crate) mod policy;
 mod records;
 pub(crate) mod stats;
@@ -30,11 +31,12 @@ use std::ops::Range;
 
 use crate::batch::{Batch, Entry, Kind, Pieces};
 use crate::dispatch::backlog::Backlog;
+use crate::dispatch::balance::Balance;
 use crate::dispatch::endings::BackingOff;
 use crate::dispatch::lease::{Lease, MemberId, Run};
 use crate::dispatch::lot::{Lots, Slot, Stamp, Stretch};
 use crate::dispatch::outcome::{Outcomes, Release};
-use crate::dispatch::placement::Ring;
+use crate::dispatch::placement::{QUIET, Ring, Standing};
 use crate::dispatch::policy::Policy;
 use crate::dispatch::records::Records;
 use crate::dispatch::stats::ChannelStats;
@@ -72,6 +74,7 @@ pub(crate) struct Dispatch {
     leases: Vec<Option<Lease>>,
     free: Vec<MemberId>,
     ring: Ring,
+    balance: Balance,
     /// Deliveries that nobody wants any more, and whose workers have not been told.
     revoked: Vec<(MemberId, Attempt, JobId)>,
     outcomes: Outcomes,
@@ -94,6 +97,7 @@ impl Dispatch {
             leases: Vec::new(),
             free: Vec::new(),
             ring: Ring::default(),
+            balance: Balance::default(),
             revoked: Vec::new(),
             outcomes: Outcomes::new(FIRST, ordered),
             unread: 0,
@@ -163,14 +167,14 @@ impl Dispatch {
     }
 
     /// Gives every job that can go to a worker, in turn; appends the workers whose connection has something new to write.
-    pub(crate) fn place(&mut self, ready: &mut Vec<MemberId>) {
+    pub(crate) fn place(&mut self, now: Time, ready: &mut Vec<MemberId>) {
         while let Some(job) = self.backlog.first_blamed()
             && self.outcomes.admits(job)
             && self.may_place(job)
-            && let Some(member) = self.next_without_blame()
+            && let Some(member) = self.next_without_blame(now)
         {
             self.backlog.remove(job);
-            self.place_with(member, job.0..job.0 + 1, ready);
+            self.place_with(now, member, job.0..job.0 + 1, ready);
             if let Some(lease) = self.lease_mut(member) {
                 lease.blamed = Some(job);
             }
@@ -178,32 +182,48 @@ impl Dispatch {
         while let Some(job) = self.backlog.peek()
             && self.outcomes.admits(job)
             && self.may_place(job)
-            && let Some(member) = self.ring.next()
+            && let Some(member) = self.next_in_turn(now)
         {
-            let jobs = self.backlog.pop_run(self.portion(member, job));
-            self.place_with(member, jobs, ready);
+            let jobs = self.backlog.pop_run(self.portion(now, member, job));
+            self.place_with(now, member, jobs, ready);
+        }
+        self.plan_balance(now);
+    }
+
+    /// The worker whose turn it is, if there is one that can take a job now. One that has said nothing for a while comes after all others.
+    fn next_in_turn(&mut self, now: Time) -> Option<MemberId> {
+        loop {
+            let member = self.ring.first()?;
+            let lease = self.leases.get_mut(member.0 as usize)?.as_mut()?;
+            let standing = lease.turn?.standing;
+            let is_late = standing.rank < QUIET && lease.is_quiet(now);
+            if lease.room(now) > 0 && !is_late {
+                return Some(member);
+            }
+            let next = (lease.room(now) > 0).then_some(Standing { rank: QUIET, ..standing });
+            self.move_to(member, next);
         }
     }
 
     /// How many jobs, from this one on, a worker is given at its turn: where jobs are long one, so that they go round robin; where they are
     /// short, and the window is wide, a part of it that is worth a frame.
-    fn portion(&self, member: MemberId, first: JobId) -> u32 {
+    fn portion(&self, now: Time, member: MemberId, first: JobId) -> u32 {
         const PARTS: u32 = 16;
         let Some(lease) = self.lease(member).filter(|_| !self.is_paused()) else { return 1 };
         let share =
-            self.backlog.available().div_ceil(self.ring.len() as u64 + 1).min(self.outcomes.room(first));
+            self.backlog.available().div_ceil(self.ring.len().max(1) as u64).min(self.outcomes.room(first));
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         // Nobody else is in turn, or whoever set the windows wants each job to go its way.
-        let part = match (self.ring.is_empty(), lease.window.is_fixed()) {
+        let part = match (self.ring.len() <= 1, lease.window.is_fixed()) {
             (true, _) => u32::MAX,
             (false, true) => 1,
             (false, false) => lease.window.size() / PARTS,
         };
-        share.min(lease.room()).min(part).max(1)
+        share.min(lease.room(now)).min(part).max(1)
     }
 
-    /// Places jobs that were taken out of the backlog with a worker that was taken out of the ring.
-    fn place_with(&mut self, member: MemberId, jobs: Range<u64>, ready: &mut Vec<MemberId>) {
+    /// Places jobs that were taken out of the backlog with a worker that is in the ring; it goes to the end of the line.
+    fn place_with(&mut self, now: Time, member: MemberId, jobs: Range<u64>, ready: &mut Vec<MemberId>) {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             unreachable!("who has left is not in the ring");
         };
@@ -225,32 +245,49 @@ impl Dispatch {
                 bytes += length as u64;
                 count += 1;
             }
-            lease.place(Run { first: JobId(next), count, attempt: Attempt::FIRST }, bytes);
+            lease.place(now, Run { first: JobId(next), count, attempt: Attempt::FIRST }, bytes);
             next += u64::from(count);
         }
-        lease.in_ring = lease.has_room();
-        if lease.in_ring {
-            self.ring.join(member);
-        } else {
+        if lease.room(now) == 0 {
             lease.window.filled();
         }
+        let standing = lease.standing(self.policy.distribution);
+        self.move_to(member, standing);
+        self.note_laden(member);
         if next < jobs.end {
             self.backlog.put_back(next..jobs.end);
         }
     }
 
-    /// The next worker in turn that has no job in hand which brought down another one, taken out of the ring. Two such jobs are never with one
-    /// worker: one of them may be innocent, and would be blamed for the other again.
-    fn next_without_blame(&mut self) -> Option<MemberId> {
+    /// The next worker in turn that has no job in hand which brought down another one. Two such jobs are never with one worker: one of them
+    /// may be innocent, and would be blamed for the other again.
+    fn next_without_blame(&mut self, now: Time) -> Option<MemberId> {
         let Self { ring, leases, lots, .. } = self;
-        let is_without = |member: &&MemberId| {
-            let blamed =
-                leases.get(member.0 as usize).and_then(Option::as_ref).and_then(|lease| lease.blamed);
-            blamed.is_none_or(|job| lots.slot_mut(job).is_none_or(|slot| slot.member() != Some(**member)))
-        };
-        let member = ring.find(is_without)?;
-        ring.leave(member);
-        Some(member)
+        ring.find(|member| {
+            let lease = leases.get(member.0 as usize).and_then(Option::as_ref);
+            lease.is_some_and(|lease| {
+                let has_it = |job| lots.slot_mut(job).is_some_and(|slot| slot.member() == Some(member));
+                lease.room(now) > 0 && !lease.blamed.is_some_and(has_it)
+            })
+        })
+    }
+
+    /// Gives a worker another place in the ring, behind its like, or none.
+    fn move_to(&mut self, member: MemberId, standing: Option<Standing>) {
+        let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else { return };
+        if let Some(turn) = lease.turn.take() {
+            self.ring.leave(member, turn);
+        }
+        lease.turn = standing.map(|standing| self.ring.join(member, standing));
+    }
+
+    /// A worker's hands are fuller or emptier than before: gives it the place in the ring that belongs to that, where it has another one.
+    fn restand(&mut self, member: MemberId) {
+        let Some(lease) = self.lease(member) else { return };
+        let standing = lease.standing(self.policy.distribution);
+        if lease.turn.map(|turn| turn.standing) != standing {
+            self.move_to(member, standing);
+        }
     }
 
     /// Whether `member`'s connection could write a job now.

@@ -1,8 +1,10 @@
-//! How often a job is tried, and how long. Numbers only: who acts on them is in `endings`.
+//! How often a job is tried, how long, and with whom. Numbers only: who acts on them is in `endings` and `placement`.
 
 use std::time::Duration;
 
-/// What becomes of the jobs of a channel that are not completed at their first attempt.
+use crate::dispatch::placement::Distribution;
+
+/// Who gets the jobs of a channel, and what becomes of those that are not completed at their first attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// A job that had been started on so many workers that were lost is dead. At least 1; default 3.
@@ -17,6 +19,8 @@ pub struct Policy {
     /// How long a job waits after its first failure or timeout, doubled with each further one, and the most that it waits. Default 100 ms
     /// and 10 s. After a crash it is tried again at once.
     pub backoff: (Duration, Duration),
+    /// Which of the workers that could take a job is given it.
+    pub distribution: Distribution,
 }
 
 impl Default for Policy {
@@ -27,6 +31,7 @@ impl Default for Policy {
             timeout_limit: 3,
             job_timeout: None,
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
+            distribution: Distribution::RoundRobin,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct ChannelStats {
     pub revoked: u64,
     /// Deliveries beyond a job's first: its worker was lost, or gave it back.
     pub redelivered: u64,
+    /// Deliveries that were taken back from workers that had not begun them, for others that were idle.
+    pub recalled: u64,
     /// Answers that were refused, because the job was no longer with the worker that sent them.
     pub refused_answers: u64,
     /// Bytes of jobs that are kept until they have their outcome, with their neighbours in the same batch.

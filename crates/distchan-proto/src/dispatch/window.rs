@@ -1,15 +1,18 @@
-//! How many jobs a worker should have in hand: as many as it finishes within a short horizon, so that the line never runs dry,
-//! and no more, so that no job waits long behind another. Pure arithmetic.
+//! How many jobs a worker should have in hand: as many as it finishes while the line brings others, and within a short horizon besides,
+//! so that it never runs dry; and no more, so that no job waits long behind another. Pure arithmetic.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// The work that should be in flight: far more than a round trip on a local network, far less than anyone waits for.
+/// The work that should be in flight, beside what the line takes: far less than anyone waits for.
 const HORIZON: Duration = Duration::from_millis(10);
 
 /// Where a worker begins, before anything is known of its jobs.
 const INITIAL: u32 = 16;
+
+/// Of how many answers the pace is the mean, about.
+const SMOOTHING: u32 = 8;
 
 /// An adaptive window, or a fixed one.
 #[derive(Clone, Debug)]
@@ -17,32 +20,52 @@ pub(crate) struct Window {
     size: u32,
     smallest: u32,
     largest: u32,
+    /// How long the line takes to the worker and back.
+    delay: Duration,
     since: Time,
     settled: u32,
     was_full: bool,
+    /// When the worker answered last; or was given something, after it had had nothing.
+    touched: Time,
+    /// How long a job takes, with as many at once as the worker works on: a mean of the newest answers.
+    pace: Duration,
 }
 
 impl Window {
     /// A window that adapts between what keeps `concurrency` handlers busy and `largest`.
     pub(crate) fn adaptive(now: Time, concurrency: u32, largest: u32) -> Self {
         let smallest = concurrency.saturating_add(1).min(largest);
-        Self {
-            size: INITIAL.clamp(smallest, largest),
-            smallest,
-            largest,
-            since: now,
-            settled: 0,
-            was_full: false,
-        }
+        Self { smallest, largest, ..Self::fixed(now, INITIAL.clamp(smallest, largest)) }
     }
 
     /// A window that stays.
     pub(crate) const fn fixed(now: Time, size: u32) -> Self {
-        Self { size, smallest: size, largest: size, since: now, settled: 0, was_full: false }
+        Self {
+            size,
+            smallest: size,
+            largest: size,
+            delay: Duration::ZERO,
+            since: now,
+            settled: 0,
+            was_full: false,
+            touched: now,
+            pace: Duration::ZERO,
+        }
     }
 
     pub(crate) const fn size(&self) -> u32 {
         self.size
+    }
+
+    /// The size for a worker that has jobs, and has said nothing for a while: what was short may be long now, and nothing further is to
+    /// wait behind it.
+    pub(crate) fn size_at(&self, now: Time) -> u32 {
+        let (quiet, horizon) = (self.quiet(now), self.horizon());
+        if quiet <= horizon {
+            return self.size;
+        }
+        let shrunk = u128::from(self.size) * horizon.as_nanos() / quiet.as_nanos();
+        u32::try_from(shrunk).unwrap_or(self.size).max(self.smallest)
     }
 
     /// Whether it stays.
@@ -50,33 +73,69 @@ impl Window {
         self.smallest == self.largest
     }
 
+    /// How long the line takes to the worker and back, as far as is known.
+    pub(crate) const fn set_delay(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+
+    pub(crate) const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// For how long a worker that has jobs has said nothing.
+    pub(crate) fn quiet(&self, now: Time) -> Duration {
+        now - self.touched
+    }
+
+    /// How long a job takes, from one answer to the next.
+    pub(crate) const fn pace(&self) -> Duration {
+        self.pace
+    }
+
     /// The worker has all it may have, and there was more: so the window is what limits it.
     pub(crate) const fn filled(&mut self) {
         self.was_full = true;
     }
 
+    /// The worker, which had nothing, has something to do.
+    pub(crate) const fn begun(&mut self, now: Time) {
+        self.touched = now;
+    }
+
     /// Begins to measure anew: the worker was out of reach.
     pub(crate) const fn restart(&mut self, now: Time) {
         self.since = now;
+        self.touched = now;
         self.settled = 0;
         self.was_full = false;
     }
 
     /// Counts settled jobs; after a window's worth, or a few horizons, it follows the rate at which they were settled, by a factor of two at most.
     pub(crate) fn settled(&mut self, now: Time, jobs: u32) {
+        if jobs > 0 {
+            let each = self.quiet(now) / jobs;
+            self.pace = (self.pace * (SMOOTHING - 1) + each) / SMOOTHING;
+            self.touched = now;
+        }
         self.settled = self.settled.saturating_add(jobs);
-        let is_overdue = now - self.since >= 4 * HORIZON;
+        let is_overdue = now - self.since >= 4 * self.horizon();
         if self.settled == 0 || (self.settled < self.size && !is_overdue) {
             return;
         }
         if self.was_full {
             let elapsed = (now - self.since).as_nanos().max(1);
-            let wanted = u128::from(self.settled) * HORIZON.as_nanos() / elapsed;
+            let wanted = u128::from(self.settled) * self.horizon().as_nanos() / elapsed;
             let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
             let bounded = wanted.clamp(self.size / 2, self.size.saturating_mul(2));
             self.size = bounded.clamp(self.smallest, self.largest);
         }
         *self = Self { since: now, settled: 0, was_full: false, ..*self };
+    }
+
+    /// While the window is what limits a worker, it settles one window a round trip: with two round trips' worth in flight the window
+    /// grows until something else is the limit.
+    fn horizon(&self) -> Duration {
+        HORIZON + 2 * self.delay
     }
 }
 
@@ -100,6 +159,33 @@ mod tests {
         assert!((9_000..=11_000).contains(&window.size()), "10 ms of 1 µs jobs: {}", window.size());
         run(&mut window, Duration::from_secs(1), 20_000);
         assert_eq!(window.size(), 2);
+    }
+
+    #[test]
+    fn a_long_line_is_filled_also_where_each_window_takes_a_round_trip() {
+        const DELAY: Duration = Duration::from_millis(200);
+        let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
+        window.set_delay(DELAY);
+        let mut now = Time::ZERO;
+        // The worker does 10,000 jobs a second, if it has them.
+        for _ in 0..20 {
+            now = now + DELAY.max(Duration::from_micros(100) * window.size());
+            window.filled();
+            window.settled(now, window.size());
+        }
+        assert!((3_900..=4_300).contains(&window.size()), "410 ms of 100 µs jobs: {}", window.size());
+    }
+
+    #[test]
+    fn whoever_says_nothing_is_given_less() {
+        let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
+        run(&mut window, Duration::from_micros(10), 20_000);
+        let (now, size) = (window.touched, window.size());
+        assert!(size > 900, "{size}");
+        let after = |millis| window.size_at(now + Duration::from_millis(millis));
+        assert_eq!((after(0), after(10)), (size, size));
+        assert_eq!((after(20), after(1000), after(100_000)), (size / 2, size / 100, 2));
+        assert!(window.pace() >= Duration::from_micros(9) && window.pace() <= Duration::from_micros(10));
     }
 
     #[test]

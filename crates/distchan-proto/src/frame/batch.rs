@@ -56,7 +56,7 @@ impl TableWriter {
         let kind = if deadline.is_some() { TIMED } else { entry.kind as u64 };
         varint::put(&mut self.table, (varint::zigzag(difference) << 3) | kind);
         let second = match entry.kind {
-            Kind::Done | Kind::Returned => u64::from(entry.extra),
+            Kind::Done | Kind::Returned | Kind::Unbegun => u64::from(entry.extra),
             Kind::Value | Kind::Result | Kind::Last | Kind::Failed | Kind::Void => length as u64,
         };
         varint::put(&mut self.table, second);
@@ -124,10 +124,10 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
         }
         let key = varint::take(&mut table).ok_or(TABLE)?;
         let second = varint::take(&mut table).ok_or(TABLE)?;
-        let kind = kind_from_wire(key & 7).ok_or(ProtocolError::Malformed("batch: unknown entry"))?;
+        let kind = kind_from_wire(key);
         job = job.wrapping_add(varint::unzigzag(key >> 3).cast_unsigned());
         let mut extra = 0;
-        if matches!(kind, Kind::Done | Kind::Returned) {
+        if matches!(kind, Kind::Done | Kind::Returned | Kind::Unbegun) {
             // The sum over the body is bounded too: no worker can hold more, and each costs the reader a look-up.
             settled = settled.saturating_add(second);
             let fits = settled < limits::MAX_RUN && job.checked_add(second).is_some();
@@ -164,15 +164,17 @@ pub(crate) fn check_sizes(batch: &Batch, limit: usize) -> Result<(), ProtocolErr
     Ok(())
 }
 
-const fn kind_from_wire(number: u64) -> Option<Kind> {
-    match number {
-        0 | TIMED => Some(Kind::Value),
-        1 => Some(Kind::Result),
-        2 => Some(Kind::Last),
-        3 => Some(Kind::Done),
-        4 => Some(Kind::Failed),
-        5 => Some(Kind::Returned),
-        _ => None,
+/// The kind in the lowest three bits of a key.
+const fn kind_from_wire(key: u64) -> Kind {
+    match key & 7 {
+        1 => Kind::Result,
+        2 => Kind::Last,
+        3 => Kind::Done,
+        4 => Kind::Failed,
+        5 => Kind::Returned,
+        7 => Kind::Unbegun,
+        // 0 and `TIMED`.
+        _ => Kind::Value,
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Control {
     Started(Runs),
     /// Nobody wants these any more.
     Cancel(Runs),
+    /// The worker is asked to give back so many of the newest jobs that it has not begun.
+    Recall(u32),
 }
 
 /// The worker's first message.
@@ -211,6 +213,10 @@ impl Control {
                 runs.put(out);
                 FrameKind::Cancel
             }
+            Self::Recall(count) => {
+                varint::put(out, u64::from(*count));
+                FrameKind::Recall
+            }
         }
     }
 
@@ -233,6 +239,7 @@ impl Control {
             FrameKind::Drain => Ok(Self::Drain),
             FrameKind::Started => Runs::take(&frame.body).map(Self::Started).ok_or("STARTED"),
             FrameKind::Cancel => Runs::take(&frame.body).map(Self::Cancel).ok_or("CANCEL"),
+            FrameKind::Recall => fields.small().map(Self::Recall).ok_or("RECALL"),
             FrameKind::Batch | FrameKind::Skippable => Err("control frame"),
         };
         read.map_err(ProtocolError::Malformed)
@@ -506,6 +513,7 @@ mod tests {
             Control::Credit(77),
             Control::Started(Runs { attempt: Attempt(2), runs: vec![(JobId(7), 300)] }),
             Control::Cancel(Runs { attempt: Attempt(1), runs: vec![(JobId(7), 0), (JobId(3), 2)] }),
+            Control::Recall(300),
         ] {
             round_trip(&message);
         }

@@ -29,12 +29,13 @@ pub(crate) enum FrameKind {
     Drain,
     Started,
     Cancel,
+    Recall,
     Batch,
     /// A kind from 0x80 up that this version does not know: skipped.
     Skippable,
 }
 
-const WIRE: [(u8, FrameKind); 16] = [
+const WIRE: [(u8, FrameKind); 17] = [
     (0x01, FrameKind::Hello),
     (0x02, FrameKind::Welcome),
     (0x03, FrameKind::Goodbye),
@@ -50,6 +51,7 @@ const WIRE: [(u8, FrameKind); 16] = [
     (0x17, FrameKind::Drain),
     (0x18, FrameKind::Started),
     (0x19, FrameKind::Cancel),
+    (0x1a, FrameKind::Recall),
     (0x20, FrameKind::Batch),
 ];
 

@@ -114,6 +114,7 @@ impl ServerMachine {
         let Some(peer) = self.peers.get_mut(&id) else {
             return Ok(());
         };
+        let delay = peer.session.delay();
         let Some(link) = peer.link(no) else {
             // Answers that were on the way when the link ended.
             return Ok(());
@@ -144,6 +145,7 @@ impl ServerMachine {
             channel.received += batch.entries.len() as u64;
             channel.dispatch.pass(batch);
         } else {
+            channel.dispatch.set_delay(member, delay);
             channel.dispatch.answer(now, member, batch);
         }
         self.show(channel_id);

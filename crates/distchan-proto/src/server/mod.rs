@@ -513,8 +513,9 @@ impl ServerMachine {
     /// Lets dispatch give out what it can, and lists the connections that now have something to write.
     fn place(&mut self, channel: ChannelId) {
         let mut members = std::mem::take(&mut self.newly_placed);
+        let now = self.now;
         if let Some(entry) = self.channel_mut(channel) {
-            entry.dispatch.place(&mut members);
+            entry.dispatch.place(now, &mut members);
         }
         for member in members.drain(..) {
             if let Some((id, no)) = self.channel(channel).and_then(|entry| entry.member(member)) {

@@ -73,6 +73,7 @@ impl ServerMachine {
     pub(super) fn carry_out(&mut self, channel: ChannelId) {
         self.show(channel);
         self.tell_cancelled(channel);
+        self.tell_recalled(channel);
         self.place(channel);
         self.finish_if_done(channel);
     }
@@ -90,6 +91,16 @@ impl ServerMachine {
             }
             let (sink, batch) = (release.sink, release.batch);
             self.events.push_back(ServerEvent::Results { channel: id, sink, batch });
+        }
+    }
+
+    /// Asks workers for jobs that they have not begun.
+    fn tell_recalled(&mut self, channel: ChannelId) {
+        let recalls = self.channel_mut(channel).map(|entry| entry.dispatch.take_recalls());
+        for (member, count) in recalls.unwrap_or_default() {
+            if let Some((id, no)) = self.channel(channel).and_then(|entry| entry.member(member)) {
+                self.tell(id, no, &Control::Recall(count));
+            }
         }
     }
 

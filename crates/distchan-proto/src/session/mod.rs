@@ -10,6 +10,7 @@ pub(crate) mod replay;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -163,7 +164,8 @@ impl Session {
 
     /// Both sides have greeted each other: from now on each asks whether the other is there.
     pub(crate) fn greeted(&mut self, now: Time, rhythm: Rhythm) {
-        self.pulse = Some(Pulse::new(now, rhythm));
+        let pulse = Pulse::new(now, rhythm);
+        self.pulse = Some(if matches!(self.role, Role::Server) { pulse.asking_soon(now) } else { pulse });
     }
 
     /// The server's answer to the greeting.
@@ -226,6 +228,11 @@ impl Session {
         }
         input.clear();
         Ok(None)
+    }
+
+    /// How long the line takes to the peer and back, as far as is known.
+    pub(crate) fn delay(&self) -> Duration {
+        self.pulse.as_ref().map_or(Duration::ZERO, Pulse::delay)
     }
 
     /// When [`Session::check_pulse`] has something to do.

@@ -1,4 +1,4 @@
-//! Whether the peer is there: each side asks in a rhythm, and a peer that is silent, or lets everything go unanswered, is lost.
+//! Whether the peer is there, and how far away: each side asks in a rhythm, and a peer that is silent, or lets everything go unanswered, is lost.
 //! Both directions count, so a connection on which only one works is found by both ends. Pure arithmetic.
 
 use std::time::Duration;
@@ -7,6 +7,12 @@ use crate::error::ProtocolError;
 use crate::limits;
 use crate::sabotage::Sabotage;
 use crate::time::Time;
+
+/// How soon a server asks first: it wants to know how long the line is before much depends on it.
+const FIRST_QUESTION: Duration = Duration::from_millis(20);
+
+/// The line's length is that of the quickest of so many answers: the others stood behind something.
+const SAMPLES: usize = 8;
 
 /// How often a side asks, and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +49,35 @@ pub(crate) struct Pulse {
     asked: u64,
     /// The peer's newest question.
     seen: u64,
+    /// When the newest question was asked that has no answer.
+    asked_at: Option<Time>,
+    /// How long the newest answers took; as many as there are.
+    samples: [Option<Duration>; SAMPLES],
 }
 
 impl Pulse {
     /// A connection on which the handshake has just been done.
     pub(crate) fn new(now: Time, rhythm: Rhythm) -> Self {
-        Self { rhythm, heard: now, unanswered: None, due: now + rhythm.heartbeat, asked: 0, seen: 0 }
+        Self {
+            rhythm,
+            heard: now,
+            unanswered: None,
+            due: now + rhythm.heartbeat,
+            asked: 0,
+            seen: 0,
+            asked_at: None,
+            samples: [None; SAMPLES],
+        }
+    }
+
+    /// The same, for a side that wants to know early how long the line is.
+    pub(crate) fn asking_soon(self, now: Time) -> Self {
+        Self { due: now + self.rhythm.heartbeat.min(FIRST_QUESTION), ..self }
+    }
+
+    /// How long the line takes to the peer and back; nothing, where that is not known yet.
+    pub(crate) fn delay(&self) -> Duration {
+        self.samples.iter().flatten().min().copied().unwrap_or_default()
     }
 
     /// Bytes have arrived.
@@ -82,6 +111,14 @@ impl Pulse {
         if ping > self.asked {
             return Err(ProtocolError::Malformed("ACK: of a PING that was not sent"));
         }
+        if ping == self.asked
+            && let Some(asked_at) = self.asked_at.take()
+        {
+            self.samples.rotate_right(1);
+            if let Some(newest) = self.samples.first_mut() {
+                *newest = Some(now - asked_at);
+            }
+        }
         self.unanswered = (ping < self.asked).then_some(now);
         Ok(())
     }
@@ -109,6 +146,7 @@ impl Pulse {
         }
         self.due = now + self.rhythm.heartbeat;
         self.asked += 1;
+        self.asked_at = Some(now);
         self.unanswered.get_or_insert(now);
         Ok(true)
     }
@@ -185,6 +223,26 @@ mod tests {
         assert_eq!(pulse.check(at(65)), Ok(true));
         assert_eq!(pulse.check(at(70)), Ok(true));
         assert!(pulse.check(at(75)).is_err());
+    }
+
+    #[test]
+    fn the_line_is_as_long_as_its_quickest_answer_of_late() {
+        let mut pulse = Pulse::new(at(0), Rhythm::default()).asking_soon(at(0));
+        let first = at(0) + FIRST_QUESTION;
+        assert_eq!((pulse.next(), pulse.delay()), (first, Duration::ZERO));
+        let mut now = first;
+        let mut seen = Vec::new();
+        for (round, millis) in (1..).zip([300, 200, 400, 400, 400, 400, 400, 400, 400, 300]) {
+            assert_eq!(pulse.check(now), Ok(true));
+            let answered = now + Duration::from_millis(millis);
+            pulse.hear(answered);
+            pulse.answered(answered, round).unwrap();
+            // Acknowledgements that answer no further question say nothing of the line.
+            pulse.answered(answered + Duration::from_secs(1), round).unwrap();
+            seen.push(pulse.delay().as_millis());
+            now = pulse.next();
+        }
+        assert_eq!(seen, [300, 200, 200, 200, 200, 200, 200, 200, 200, 300]);
     }
 
     #[test]

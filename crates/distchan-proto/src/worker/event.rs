@@ -72,6 +72,14 @@ pub enum WorkerEvent {
         /// Which delivery of each.
         attempt: Attempt,
     },
+    /// Others are idle: so many of the newest jobs that nobody has begun are to be answered with [`Kind::Unbegun`](crate::batch::Kind), as far
+    /// as there are any.
+    Recalled {
+        /// The channel.
+        no: ChannelNo,
+        /// How many jobs, at most.
+        count: u32,
+    },
     /// Every job of the channel has its outcome; no more will come.
     Finished {
         /// The channel.

@@ -50,6 +50,11 @@ impl WorkerMachine {
                     self.events.push_back(WorkerEvent::Finished { no });
                 }
             }
+            Incoming::Control(no, Control::Recall(count)) => {
+                if self.links.get(&no).is_some_and(|link| link.state == LinkState::Open) {
+                    self.events.push_back(WorkerEvent::Recalled { no, count });
+                }
+            }
             Incoming::Control(no, Control::Cancel(runs)) => self.handle_cancel(no, runs),
             Incoming::Control(_, Control::Goodbye(goodbye)) => self.handle_goodbye(&goodbye),
             Incoming::Control(..) | Incoming::Hello(_) => {

@@ -175,7 +175,8 @@ impl Link {
 
     pub(crate) fn submit(&mut self, batch: Batch) {
         for entry in &batch.entries {
-            if matches!(entry.kind, Kind::Last | Kind::Done | Kind::Failed | Kind::Returned) {
+            let is_end = !matches!(entry.kind, Kind::Value | Kind::Result | Kind::Void);
+            if is_end {
                 self.in_hand = self.in_hand.saturating_sub(entry.run());
             }
         }

@@ -11,10 +11,11 @@ use distchan_proto::limits;
 use crate::document::{Document, table};
 use crate::pair::{Check, code_name};
 
-const SCRIPTS: [fn(&Document) -> Check; 12] = [
+const SCRIPTS: [fn(&Document) -> Check; 13] = [
     scripts::session,
     scripts::large,
     scripts::policies,
+    scripts::recall,
     scripts::sealed,
     scripts::refused,
     scripts::up,

@@ -34,6 +34,13 @@ pub(crate) struct Pair<'a> {
     now: Time,
 }
 
+/// Another worker of the same server, which is not spoken to at the moment.
+#[derive(Debug)]
+pub(crate) struct Absent {
+    worker: WorkerMachine,
+    connection: ConnectionId,
+}
+
 impl<'a> Pair<'a> {
     /// A worker that has just connected.
     pub(crate) fn connect(document: &'a Document) -> Self {
@@ -73,6 +80,25 @@ impl<'a> Pair<'a> {
         self.worker.handle_disconnected("cut");
         self.connection = self.server.accept(self.now, SECOND_ROUTE);
         self.worker.handle_connected(self.now, SECOND_ROUTE);
+    }
+
+    /// Another worker connects, opens the channel, and takes the first one's place here; the first one's number is returned.
+    pub(crate) fn connect_another(&mut self, spec: ChannelSpec) -> (Absent, ChannelNo) {
+        let mut other = Absent {
+            connection: self.server.accept(self.now, SECOND_ROUTE),
+            worker: WorkerMachine::new(WorkerConfig { signature: "shop/1".into(), name: "w2".into() }),
+        };
+        other.worker.handle_connected(self.now, SECOND_ROUTE);
+        let no = other.worker.open(spec, OpenOptions::default()).expect("the first channel number");
+        self.swap(&mut other);
+        self.talk();
+        (other, no)
+    }
+
+    /// The absent worker takes the place of the one that is here.
+    pub(crate) fn swap(&mut self, other: &mut Absent) {
+        std::mem::swap(&mut self.worker, &mut other.worker);
+        std::mem::swap(&mut self.connection, &mut other.connection);
     }
 
     /// Opens a channel on the server and asks for it on the worker, whose `spec` may differ.
@@ -185,6 +211,7 @@ impl<'a> Pair<'a> {
                 WorkerEvent::Cancelled { job, further, attempt, .. } => {
                     format!("cancelled {job}/{attempt}, {further} more")
                 }
+                WorkerEvent::Recalled { count, .. } => format!("recalled {count}"),
                 WorkerEvent::Finished { .. } => "finished".into(),
                 WorkerEvent::Disconnected { .. } => "disconnected".into(),
                 WorkerEvent::Reset { .. } => "reset".into(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use distchan_proto::Direction;
-use distchan_proto::batch::Kind::{Done, Failed, Last, Result as More, Returned, Value};
+use distchan_proto::batch::Kind::{Done, Failed, Last, Result as More, Returned, Unbegun, Value};
 use distchan_proto::batch::{Batch, Entry};
 use distchan_proto::ids::{Attempt, JobId, SinkId};
 use distchan_proto::limits;
@@ -145,6 +145,31 @@ pub(crate) fn policies(document: &Document) -> Check {
     pair.worker.submit(no, batch(1, &[(Returned, 1, "", 3)]));
     pair.talk();
     same("places", &pair.server.stats(channel).revoked, &0)
+}
+
+/// Jobs that wait behind a long one while another worker is idle.
+pub(crate) fn recall(document: &Document) -> Check {
+    let mut pair = Pair::connect(document);
+    let (channel, no) = pair.open(capitalize(), capitalize());
+    pair.talk();
+    let (mut first, no_of_second) = pair.connect_another(capitalize());
+    let jobs = [(); 8].map(|()| (Value, 0, "\"?\"", 0));
+    pair.server.submit(NOW, channel, &batch(0, &jobs));
+    pair.talk();
+    pair.worker.submit(no_of_second, batch(1, &[2, 4, 6, 8].map(|job| (Done, job, "", 0))));
+    pair.talk();
+    pair.swap(&mut first);
+    pair.talk();
+    pair.worker_events();
+    pair.wait(Duration::from_millis(1));
+    pair.server_says(&["recall"])?;
+    same("events", &pair.worker_events(), &texts(&["recalled 1"]))?;
+    pair.worker.submit(no, batch(1, &[(Unbegun, 7, "", 0)]));
+    pair.worker_says(&["unbegun"])?;
+    pair.swap(&mut first);
+    pair.worker_events();
+    pair.talk();
+    same("events", &pair.worker_events(), &texts(&["jobs Value 7/1=\"?\""]))
 }
 
 /// A channel with a transform.

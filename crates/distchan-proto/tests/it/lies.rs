@@ -71,7 +71,6 @@ fn bodies_that_contradict_themselves_end_the_connection() {
         vec![0xff; 4],
         wire::body(1, &[]),
         wire::body(1, &[(6, 1, Second::Run(0))]),
-        wire::body(1, &[(7, 1, Second::Run(0))]),
         wire::body(1 << 32, &[(wire::DONE, 1, Second::Run(0))]),
         wire::body(1, &[(wire::VALUE, 1, Second::Bytes(b"a job for the server"))]),
     ];

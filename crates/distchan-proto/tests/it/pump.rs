@@ -206,7 +206,7 @@ fn collect(outcomes: &mut Vec<Outcome>, batch: &Batch) {
             }
             Kind::Done => None,
             Kind::Failed => Some(Failure::decode(&payload.into()).expect("a failure's payload")),
-            Kind::Value | Kind::Returned => panic!("{entry:?} for a receiver"),
+            Kind::Value | Kind::Returned | Kind::Unbegun => panic!("{entry:?} for a receiver"),
         };
         assert!(
             results.iter().all(|(job, _)| *job == entry.job),

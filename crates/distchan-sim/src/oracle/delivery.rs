@@ -37,7 +37,7 @@ impl Oracle {
             return Err(format!("{label} was given to a worker after the job's outcome"));
         }
         if let Some((newest, holder)) = previous {
-            if attempt == newest {
+            if attempt == newest && !job.is_unbegun {
                 return Err(format!("{label} was delivered twice: {job:?}"));
             }
             if attempt < newest {
@@ -45,7 +45,7 @@ impl Oracle {
                 return Ok(());
             }
             let has_timed_out = channel.may_have_timed_out(job, (newest, holder), now);
-            if !previous_is_gone && !job.is_given_up && !has_timed_out {
+            if !previous_is_gone && !job.is_given_up && !job.is_unbegun && !has_timed_out {
                 return Err(format!("{label} was given to {session:?} while {holder:?} had it: {job:?}"));
             }
         }
@@ -53,7 +53,7 @@ impl Oracle {
             return Err(format!("{label} was given out after {} crashes", job.crashes));
         }
         job.newest = Some((attempt, session));
-        job.is_given_up = false;
+        (job.is_given_up, job.is_unbegun) = (false, false);
         self.sessions.hold(session, (name.channel, name.job, attempt));
         Ok(())
     }
@@ -103,7 +103,8 @@ impl Oracle {
         self.sessions.release(session, (name.channel, name.job, attempt));
         let Some(job) = self.job(name) else { return };
         if job.newest == Some((attempt, session)) {
-            job.is_given_up |= matches!(kind, Kind::Returned | Kind::Failed);
+            job.is_given_up |= matches!(kind, Kind::Returned | Kind::Failed | Kind::Unbegun);
+            job.is_unbegun |= kind == Kind::Unbegun;
         }
         if let Some(begun) = job.begun_mut(attempt, session) {
             begun.is_answered = true;

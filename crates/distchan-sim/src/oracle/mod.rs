@@ -58,6 +58,8 @@ pub(crate) struct JobModel {
     begun: Vec<Begun>,
     /// Whether whoever had the newest delivery has given it up, or has failed.
     is_given_up: bool,
+    /// ... without having begun it, when it was asked: the same attempt may be another's.
+    is_unbegun: bool,
     /// How often a worker was lost that was known to have begun it.
     crashes: u32,
 }

@@ -37,7 +37,9 @@ impl Oracle {
                     self.values.arrived(index, &payload)?;
                     continue;
                 }
-                Kind::Returned => return Err(format!("a return of job {} for a receiver", entry.job)),
+                Kind::Returned | Kind::Unbegun => {
+                    return Err(format!("a return of job {} for a receiver", entry.job));
+                }
                 Kind::Result | Kind::Last => results.push(payload.clone()),
                 Kind::Done | Kind::Failed => {}
             }

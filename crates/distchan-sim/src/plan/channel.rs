@@ -9,7 +9,7 @@ use distchan_proto::schema::Schema;
 use distchan_proto::server::ChannelOptions;
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::transform::{SharedTransform, Transform};
-use distchan_proto::{Direction, Policy};
+use distchan_proto::{Direction, Distribution, Policy};
 use rand::{Rng, RngExt};
 
 /// One channel.
@@ -118,6 +118,7 @@ fn draw_policy(rng: &mut impl Rng, work: Duration) -> Policy {
             (Duration::ZERO, Duration::ZERO),
             (Duration::from_secs(1), Duration::from_secs(2)),
         ][rng.random_range(0..3)],
+        distribution: [Distribution::RoundRobin, Distribution::LeastLoaded][rng.random_range(0..2)],
     }
 }
 

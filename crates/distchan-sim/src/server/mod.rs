@@ -208,9 +208,6 @@ impl ServerHost {
             return;
         };
         let link = *link;
-        if self.machine.is_closing(connection) && !world.network.has_room(link, Side::Server) {
-            return world.after(LINGER, Event::Linger { link });
-        }
         while world.network.has_room(link, Side::Server) {
             if let Some(bytes) = self.machine.poll_transmit(world.now, connection).map(Transmit::into_bytes) {
                 world.note("server writes", connection.0, bytes.len() as u64);
@@ -227,6 +224,10 @@ impl ServerHost {
                 world.close(link, Side::Server);
             }
             return;
+        }
+        // A peer that does not read its last words is not waited for.
+        if self.machine.is_closing(connection) {
+            world.after(LINGER, Event::Linger { link });
         }
     }
 

@@ -79,7 +79,7 @@ impl WorkerChannel {
         self.in_hand = self.in_hand.saturating_sub(1);
         self.bytes -= delivery.bytes;
         let job = delivery.name.job;
-        if matches!(kind, Kind::Done | Kind::Returned)
+        if matches!(kind, Kind::Done | Kind::Returned | Kind::Unbegun)
             && let Some(last) = self.answers.last_mut()
             && last.kind == kind
             && last.attempt == delivery.attempt
@@ -196,6 +196,10 @@ impl WorkerHost {
                 }
                 self.drop_hanging(no);
                 self.leave_if_drained(world, no);
+                Ok(())
+            }
+            Said::Recalled { no, count } => {
+                self.recalled(world, no, count);
                 Ok(())
             }
             Said::Cancelled { no, job, further, attempt } => {

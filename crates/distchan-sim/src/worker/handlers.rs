@@ -275,6 +275,20 @@ impl WorkerHost {
         self.after(world, delay, WorkerEvent::Work(number));
     }
 
+    /// Others are idle: the newest jobs that no handler has begun go back; most of those that are asked for.
+    pub(super) fn recalled(&mut self, world: &mut World, no: ChannelNo, count: u32) {
+        world.note("recalled", u64::from(no.0), u64::from(count));
+        let count = if world.dice.workers.random_range(0..8) == 0 { count / 2 } else { count };
+        let Some(channel) = self.channels.get_mut(&no) else { return };
+        let at = channel.queue.len().saturating_sub(count as usize);
+        for delivery in channel.queue.split_off(at) {
+            if let Some(channel) = self.channels.get_mut(&no) {
+                channel.answer(Kind::Unbegun, &delivery);
+            }
+            self.tell_oracle(world, &delivery, Kind::Unbegun);
+        }
+    }
+
     /// The session was lost: handlers that would never come back are stopped, the others go on in vain.
     pub(super) fn drop_hanging(&mut self, no: ChannelNo) {
         let Some(channel) = self.channels.get_mut(&no) else { return };

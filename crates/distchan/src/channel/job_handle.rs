@@ -99,7 +99,7 @@ fn read<J, R>(direct: &Direct<J, R>, batch: &Batch) -> Result<R, CallError<J>> {
                 let failed = JobFailed::read(entry.job, &failure, &direct.origin, direct.port.as_ref());
                 return Err(CallError::Failed(failed));
             }
-            Kind::Done | Kind::Returned | Kind::Void => {}
+            Kind::Done | Kind::Returned | Kind::Unbegun | Kind::Void => {}
         }
     }
     Err(CallError::NoResult)

@@ -186,7 +186,7 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
                     let Direct { origin, port, .. } = &*self.direct;
                     Some(Err(CallError::Failed(JobFailed::read(entry.job, &failure, origin, port.as_ref()))))
                 }
-                Kind::Done | Kind::Returned | Kind::Void => None,
+                Kind::Done | Kind::Returned | Kind::Unbegun | Kind::Void => None,
             };
             let ends = matches!(entry.kind, Kind::Last | Kind::Done | Kind::Failed);
             match &mut self.order {

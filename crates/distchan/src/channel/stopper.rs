@@ -77,6 +77,17 @@ pub(crate) fn cancel(inbox: &Inbox, answers: &Outgoing, job: JobId, attempt: Att
     was_here
 }
 
+/// Gives back up to `count` of the newest jobs that nobody has begun, since somebody else is idle.
+pub(crate) fn give_back_newest(inbox: &Inbox, answers: &Outgoing, count: usize) {
+    let newest = inbox.take_newest(count);
+    let left = count - newest.len();
+    answers.say_unbegun(answers.generation(), &newest);
+    if left > 0 && answers.give_back_newest_unclaimed(left) {
+        // Whoever waits may wait until one of them is announced.
+        inbox.wake();
+    }
+}
+
 /// Gives back jobs of the current session that nobody has begun.
 pub(crate) fn give_back<'a>(answers: &Outgoing, entries: impl IntoIterator<Item = &'a Entry>) {
     answers.give_back(answers.generation(), entries);

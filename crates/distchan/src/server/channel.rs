@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use distchan_proto::Direction;
 use distchan_proto::limits;
 use distchan_proto::server::ChannelOptions;
 use distchan_proto::transform::{SharedTransform, Transform};
+use distchan_proto::{Direction, Distribution};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -122,6 +122,12 @@ macro_rules! policy_setters {
         /// waits: 100 ms and 10 s unless set. The others go on meanwhile. After the loss of its worker a job waits for nothing.
         pub fn retry_backoff(mut self, first: Duration, most: Duration) -> Self {
             self.settings.options.policy.backoff = (first, most.max(first));
+            self
+        }
+
+        /// Which of the workers that could take a job is given it: in turn those with a free handler, then in turn the others, unless set.
+        pub fn distribution(mut self, distribution: Distribution) -> Self {
+            self.settings.options.policy.distribution = distribution;
             self
         }
     };

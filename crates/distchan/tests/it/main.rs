@@ -6,6 +6,7 @@ mod helpers;
 
 mod announcing;
 mod backpressure;
+mod balance;
 mod bad_values;
 mod calls;
 mod cancel_calls;

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::batch::Kind;
 use crate::dispatch::lease::MemberId;
 use crate::dispatch::members::Departure;
+use crate::dispatch::placement::Distribution;
 use crate::dispatch::policy::Policy;
 use crate::dispatch::tests::stage::{Delivery, End, Stage};
 use crate::failure::{AttemptEnd, Ending};
@@ -23,6 +24,7 @@ struct Play {
     paused: Vec<MemberId>,
     ends: BTreeMap<u64, End>,
     ordered: bool,
+    recalls: u64,
 }
 
 impl Play {
@@ -33,6 +35,11 @@ impl Play {
             failure_limit: rng.random_range(1..4),
             timeout_limit: rng.random_range(1..4),
             job_timeout: rng.random_bool(0.5).then_some(Duration::from_millis(50)),
+            distribution: if rng.random_bool(0.5) {
+                Distribution::RoundRobin
+            } else {
+                Distribution::LeastLoaded
+            },
             ..Policy::default()
         };
         let ordered = rng.random_bool(0.5);
@@ -45,6 +52,7 @@ impl Play {
             paused: Vec::new(),
             ends: BTreeMap::new(),
             ordered,
+            recalls: 0,
         }
     }
 
@@ -53,7 +61,8 @@ impl Play {
         match self.rng.random_range(0..20) {
             0 if self.hands.len() < 5 => {
                 let window = self.rng.random_range(1..9);
-                let member = self.stage.join(window);
+                let fixed = self.rng.random_bool(0.5).then_some(window);
+                let member = self.stage.join_with(self.rng.random_range(1..3), fixed);
                 self.hands.insert(member, Vec::new());
             }
             1 | 2 if self.stage.dispatch.is_hungry() => self.submit(),
@@ -129,17 +138,28 @@ impl Play {
         }
         let index = self.rng.random_range(0..hand.len());
         let ((job, attempt, _), _) = hand[index];
-        let kinds = [Kind::Result, Kind::Last, Kind::Done, Kind::Failed, Kind::Returned];
-        match self.rng.random_range(0..8) {
-            drawn @ 0..5 => {
+        let kinds = [Kind::Result, Kind::Last, Kind::Done, Kind::Failed, Kind::Returned, Kind::Unbegun];
+        match self.rng.random_range(0..9) {
+            drawn @ 0..6 => {
                 let kind = kinds[drawn];
                 if kind != Kind::Result {
                     hand.remove(index);
                 }
                 self.stage.say(member, kind, job, attempt);
             }
-            5 => self.stage.say(member, Kind::Done, job, attempt + 1),
+            6 => self.stage.say(member, Kind::Done, job, attempt + 1000),
             _ => self.stage.started(member, job, attempt),
+        }
+    }
+
+    /// A worker is asked for jobs that it has not begun: it gives back the newest that nobody has told it to stop, or some of them.
+    fn give_back_newest(&mut self, member: MemberId, count: u32) {
+        self.recalls += 1;
+        for _ in 0..self.rng.random_range(0..=count) {
+            let hand = self.hands.get_mut(&member).expect("only who is here is asked");
+            let Some(((job, attempt, _), false)) = hand.last().copied() else { return };
+            hand.pop();
+            self.stage.say(member, Kind::Unbegun, job, attempt);
         }
     }
 
@@ -149,6 +169,9 @@ impl Play {
             let hand = self.hands.get_mut(&member).expect("only who is here is told");
             let told = hand.iter_mut().find(|((j, a, _), _)| (*j, *a) == (job, attempt));
             assert!(!std::mem::replace(&mut told.expect("it has this delivery").1, true), "told once");
+        }
+        for (member, count) in self.stage.dispatch.take_recalls() {
+            self.give_back_newest(member, count);
         }
         let revoked = self.hands.values().flatten().filter(|(_, is_told)| *is_told).count() as u64;
         assert_eq!(self.stage.dispatch.stats().revoked, revoked, "a place stays taken until the answer");
@@ -207,6 +230,7 @@ impl Play {
             self.stage.advance(Duration::from_millis(200));
             self.look_at_ends();
         }
+        self.stage.advance(Duration::from_secs(1));
         let stats = self.stage.dispatch.stats();
         assert_eq!(self.ends.len() as u64, stats.submitted);
         assert_eq!((stats.queued, stats.in_flight, stats.revoked, stats.backing_off), (0, 0, 0, 0));
@@ -228,13 +252,15 @@ impl Play {
 
 #[test]
 fn each_job_has_one_outcome_whatever_happens() {
-    let mut seen = [0; 4];
+    let (mut seen, mut recalls, mut recalled) = ([0; 4], 0, 0);
     for seed in 0..300 {
         let mut play = Play::new(seed);
         for _ in 0..400 {
             play.act();
         }
         play.heal();
+        recalls += play.recalls;
+        recalled += play.stage.dispatch.stats().recalled;
         for end in play.ends.values() {
             seen[match end {
                 End::Completed(_) => 0,
@@ -242,5 +268,6 @@ fn each_job_has_one_outcome_whatever_happens() {
             }] += 1;
         }
     }
+    assert!(recalls > 100 && recalled > 100, "jobs are asked for, and come: {recalls}, {recalled}");
     assert!(seen.iter().all(|count| *count > 300), "every ending comes about: {seen:?}");
 }

@@ -1,5 +1,6 @@
 //! Dispatch alone, call by call, under virtual time: whatever its jobs go through, each has one outcome and every count is right.
 
+mod balance;
 mod cancelling;
 mod chance;
 mod endings;

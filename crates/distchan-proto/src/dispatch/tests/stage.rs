@@ -39,8 +39,13 @@ impl Stage {
 
     /// A worker that takes up to `window` jobs, called after its session.
     pub(super) fn join(&mut self, window: u32) -> MemberId {
+        self.join_with(1, Some(window))
+    }
+
+    /// A worker that works on so many jobs at once; its window adapts, unless it is fixed.
+    pub(super) fn join_with(&mut self, concurrency: u32, fixed: Option<u32>) -> MemberId {
         self.sessions += 1;
-        let capacity = Capacity { concurrency: 1, max_jobs: 65_536, max_bytes: 1 << 20, fixed: Some(window) };
+        let capacity = Capacity { concurrency, max_jobs: 65_536, max_bytes: 1 << 20, fixed };
         let name = format!("w{}", self.sessions);
         self.after(|stage| stage.dispatch.join(stage.now, &capacity, SessionId(stage.sessions), &name))
     }
@@ -123,7 +128,7 @@ impl Stage {
     pub(super) fn after<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let result = call(self);
         self.dispatch.check_invariants();
-        self.dispatch.place(&mut Vec::new());
+        self.dispatch.place(self.now, &mut Vec::new());
         self.dispatch.check_invariants();
         result
     }
@@ -155,7 +160,7 @@ impl Stage {
                         results = 0;
                     }
                     Kind::Void => {}
-                    Kind::Value | Kind::Returned => panic!("{entry:?} for a receiver"),
+                    Kind::Value | Kind::Returned | Kind::Unbegun => panic!("{entry:?} for a receiver"),
                 }
             }
             self.dispatch.consumed(release.batch.cost());

@@ -40,6 +40,20 @@ impl Arrived {
         })
     }
 
+    /// Makes nothing of its newest deliveries, and puts them into `newest`, until that has `count`.
+    pub(super) fn void_newest(&mut self, count: usize, newest: &mut Vec<(JobId, Attempt)>) {
+        let jobs = self.batch.entries.iter_mut().rev().filter(|entry| entry.kind == Kind::Value);
+        for entry in jobs.take(count.saturating_sub(newest.len())) {
+            entry.kind = Kind::Void;
+            newest.push((entry.job, entry.attempt));
+        }
+    }
+
+    /// Whether nothing of it is left.
+    pub(super) fn is_void(&self) -> bool {
+        self.batch.entries.iter().all(|entry| entry.kind == Kind::Void)
+    }
+
     /// How often the channel had been reset when it came.
     pub(crate) const fn generation(&self) -> u32 {
         self.generation

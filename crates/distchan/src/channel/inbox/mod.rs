@@ -158,6 +158,21 @@ impl Inbox {
         self.queue.lock().batches.iter_mut().any(|arrived| arrived.void(job, attempt))
     }
 
+    /// Takes up to `count` of the newest jobs out, oldest first.
+    pub(crate) fn take_newest(&self, count: usize) -> Vec<(JobId, Attempt)> {
+        let mut queue = self.queue.lock();
+        let mut newest = Vec::new();
+        for arrived in queue.batches.iter_mut().rev() {
+            arrived.void_newest(count, &mut newest);
+        }
+        // Nobody reads a batch of nothing.
+        while queue.batches.back().is_some_and(Arrived::is_void) {
+            queue.batches.pop_back();
+        }
+        newest.reverse();
+        newest
+    }
+
     /// Wakes `cx` also when something is reset or ended here, or [`Inbox::wake`] is called.
     pub(crate) fn wait(&self, cx: &Context<'_>) {
         self.queue.lock().wait(cx);

@@ -76,7 +76,7 @@ impl<T> Intake<T> {
                 }
                 None => Taken::Silent,
             },
-            Kind::Done | Kind::Returned | Kind::Void => Taken::Silent,
+            Kind::Done | Kind::Returned | Kind::Unbegun | Kind::Void => Taken::Silent,
         };
         self.cursor.advance();
         Some(taken)

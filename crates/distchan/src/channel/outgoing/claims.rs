@@ -174,6 +174,28 @@ impl Outgoing {
         true
     }
 
+    /// Gives back up to `count` of the newest jobs of the current batch that nobody has claimed; whether there were any.
+    pub(crate) fn give_back_newest_unclaimed(&self, count: usize) -> bool {
+        let mut state = self.lock_caught_up();
+        let State { claims, .. } = &mut *state;
+        let Some(arrived) = &claims.batch else { return false };
+        let generation = arrived.generation();
+        let mut newest = Vec::new();
+        for index in (claims.next..claims.limit).rev() {
+            let job = arrived.batch.entries.get(index).filter(|entry| entry.kind == Kind::Value);
+            if newest.len() == count {
+                break;
+            }
+            if let Some(entry) = job.filter(|_| claims.void.insert(index)) {
+                newest.push((entry.job, entry.attempt));
+            }
+        }
+        newest.reverse();
+        state.note_unbegun(generation, &newest);
+        self.unlock_and_wake(state, true);
+        !newest.is_empty()
+    }
+
     /// Gives back what nobody has claimed: the receiver takes nothing more of it.
     pub(crate) fn give_back_unclaimed(&self) {
         let mut state = self.state.lock();

@@ -75,6 +75,15 @@ impl Outgoing {
         self.unlock_and_wake(state, true);
     }
 
+    /// Says of jobs of `generation` that they were not begun, since they are asked back.
+    pub(crate) fn say_unbegun(&self, generation: u32, jobs: &[(JobId, Attempt)]) {
+        let mut state = self.state.lock();
+        if generation == state.generation && !jobs.is_empty() {
+            state.note_unbegun(generation, jobs);
+            self.unlock_and_wake(state, true);
+        }
+    }
+
     /// Says how a job ended, where that has no value. Never waits: there are no more of these than jobs in hand.
     pub(crate) fn note(&self, label: Label) {
         let mut state = self.state.lock();
@@ -145,6 +154,17 @@ impl Outgoing {
 impl State {
     pub(super) fn note(&mut self, label: Label) {
         self.record(label, 0);
+    }
+
+    /// One word for jobs that follow on each other.
+    pub(super) fn note_unbegun(&mut self, generation: u32, jobs: &[(JobId, Attempt)]) {
+        for run in jobs.chunk_by(|(a, first), (b, second)| a.0 + 1 == b.0 && first == second) {
+            let (Some(&(job, attempt)), Ok(further)) = (run.first(), u32::try_from(run.len() - 1)) else {
+                continue;
+            };
+            let label = Label::answer(Kind::Unbegun, Delivery { job, attempt, generation });
+            self.note(Label { extra: further, ..label });
+        }
     }
 
     /// A delivery is in nobody's hand any more; false where it was not this worker's any more.

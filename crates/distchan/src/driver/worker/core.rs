@@ -156,6 +156,11 @@ impl Core {
                 let Some(ends) = self.ends.get(&no) else { return };
                 ends.cancel((job.0..=job.0.saturating_add(u64::from(further))).map(JobId), attempt);
             }
+            WorkerEvent::Recalled { no, count } => {
+                let Some(ends) = self.ends.get(&no) else { return };
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                stopper::give_back_newest(&ends.inbox, &ends.answers, count);
+            }
             WorkerEvent::Finished { no } => {
                 let Some(ends) = self.ends.get(&no) else { return };
                 ends.inbox.end(End::Finished);

@@ -1,0 +1,106 @@
+//! Who works on what: whoever is idle comes first, and takes what waits behind others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use distchan::{Distribution, Server, Worker};
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::helpers::{collect, run_paused};
+
+/// Who has begun which job.
+type Log = Arc<Mutex<Vec<(&'static str, u32)>>>;
+
+/// A plain loop; job 1 takes 100 s, the others a millisecond.
+async fn work(log: Log, address: &'static str, name: &'static str) {
+    let worker = Worker::connect(address).await.unwrap();
+    let (mut jobs, results) = worker.channel::<u32, u32>("work").await.unwrap();
+    while let Some(job) = jobs.recv().await.unwrap() {
+        log.lock().push((name, job));
+        sleep(if job == 1 { Duration::from_secs(100) } else { Duration::from_millis(1) }).await;
+        results.send(job).await.unwrap();
+    }
+}
+
+#[test]
+fn no_job_waits_behind_a_long_one_while_another_worker_is_idle() {
+    run_paused(async {
+        let server = Server::bind("memory:long one").await.unwrap();
+        let (jobs, mut results) = server.channel::<u32, u32>("work").open().unwrap();
+        let log = Log::default();
+        tokio::spawn(work(Arc::clone(&log), "memory:long one", "first"));
+        tokio::spawn(work(Arc::clone(&log), "memory:long one", "second"));
+        server.wait_for_workers(2).await;
+        let begun = Instant::now();
+        for job in 1..=20 {
+            jobs.send(job).await.unwrap();
+        }
+        let mut short = Vec::new();
+        while short.len() < 19 {
+            short.push(results.recv().await.unwrap().unwrap());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        short.sort_unstable();
+        assert_eq!(short, (2..=20).collect::<Vec<_>>());
+        let stats = *server.stats().channel("work").unwrap();
+        assert!(stats.recalled >= 5, "{stats:?}");
+        assert_eq!((stats.redelivered, stats.refused_answers), (0, 0));
+        drop(jobs);
+        assert_eq!(collect(&mut results).await, [1]);
+        let slow = log.lock().iter().find(|(_, job)| *job == 1).map(|(name, _)| *name).unwrap();
+        let others = log.lock().iter().filter(|(name, _)| *name == slow).count();
+        assert_eq!(others, 1, "whoever has the long one does nothing else");
+    });
+}
+
+#[test]
+fn jobs_in_hand_ahead_are_not_taken_back_from_whoever_asked_for_a_number_of_them() {
+    run_paused(async {
+        let server = Server::bind("memory:fixed").await.unwrap();
+        let (jobs, mut results) = server.channel::<u32, u32>("work").credit(10).open().unwrap();
+        let log = Log::default();
+        tokio::spawn(work(Arc::clone(&log), "memory:fixed", "first"));
+        tokio::spawn(work(Arc::clone(&log), "memory:fixed", "second"));
+        server.wait_for_workers(2).await;
+        let begun = Instant::now();
+        for job in 1..=20 {
+            jobs.send(job).await.unwrap();
+        }
+        drop(jobs);
+        assert_eq!(collect(&mut results).await.len(), 20);
+        assert_eq!(server.stats().channel("work").unwrap().recalled, 0);
+        assert!(begun.elapsed() >= Duration::from_secs(100));
+        let firsts = log.lock().iter().filter(|(name, _)| *name == "first").count();
+        assert_eq!(firsts, 10);
+    });
+}
+
+#[test]
+fn the_least_loaded_worker_is_given_the_next_job() {
+    run_paused(async {
+        let server = Server::bind("memory:least").await.unwrap();
+        let builder = server.channel::<u32, u32>("work").distribution(Distribution::LeastLoaded);
+        let (jobs, mut results) = builder.open().unwrap();
+        let serve = async |concurrency| {
+            let worker = Worker::connect("memory:least").await.unwrap();
+            let serving = worker.serve("work", |job: u32| async move {
+                sleep(Duration::from_secs(10)).await;
+                job
+            });
+            tokio::spawn(serving.concurrency(concurrency).into_future());
+            worker
+        };
+        let (small, large) = (serve(1).await, serve(3).await);
+        server.wait_for_workers(2).await;
+        for job in 0..8 {
+            jobs.send(job).await.unwrap();
+        }
+        sleep(Duration::from_secs(1)).await;
+        let in_flight: Vec<_> = server.stats().workers.iter().map(|worker| worker.in_flight).collect();
+        assert_eq!(in_flight, [2, 6], "twice as many as each works on at once");
+        drop(jobs);
+        assert_eq!(collect(&mut results).await.len(), 8);
+        drop((small, large));
+    });
+}
