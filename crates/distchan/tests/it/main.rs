@@ -6,8 +6,8 @@ mod helpers;
 
 mod announcing;
 mod backpressure;
-mod balance;
 mod bad_values;
+mod balance;
 mod calls;
 mod cancel_calls;
 mod cancel_lifecycle;
