@@ -74,6 +74,8 @@ pub struct Batch {
     /// The jobs that have a deadline, each by its index in `entries`, in order, and how long was left when the batch was sealed (on a
     /// worker: when the server wrote it). Empty nearly always.
     pub deadlines: Vec<(u32, Duration)>,
+    /// On a channel whose jobs have keys, on their way to the server's machine: the key of each. Else empty.
+    pub keys: Vec<u64>,
 }
 
 impl Batch {
@@ -101,11 +103,7 @@ impl Batch {
         for entry in &mut own {
             entry.end -= start;
         }
-        Self {
-            payload: self.payload.slice(start as usize..end as usize),
-            entries: own,
-            deadlines: Vec::new(),
-        }
+        Self { payload: self.payload.slice(start as usize..end as usize), entries: own, ..Self::default() }
     }
 }
 
@@ -196,6 +194,8 @@ pub(crate) const fn cost(entries: usize, payload: usize) -> u64 {
 pub struct OpenBatch {
     /// Where the next value is encoded, at the end.
     pub payload: Vec<u8>,
+    /// The key of each value, on a channel whose jobs have keys; else empty.
+    pub keys: Vec<u64>,
     entries: Vec<Entry>,
 }
 
@@ -247,8 +247,14 @@ impl OpenBatch {
         let next = Self {
             payload: Vec::with_capacity(payload + payload / 8 + largest.min(limits::BATCH_BYTES)),
             entries: Vec::with_capacity(entries + entries / 8 + 1),
+            keys: Vec::new(),
         };
         let full = std::mem::replace(self, next);
-        Batch { payload: Bytes::from(full.payload), entries: full.entries, deadlines: Vec::new() }
+        Batch {
+            payload: Bytes::from(full.payload),
+            entries: full.entries,
+            keys: full.keys,
+            deadlines: Vec::new(),
+        }
     }
 }

@@ -95,6 +95,12 @@ pub const MAX_BACKING_OFF: u64 = 4096;
 /// ... or so many bytes of them.
 pub const MAX_BACKING_OFF_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Jobs that wait in the server's machine for the one worker that has their keys: more hold up all that come behind them.
+pub const MAX_QUEUED_BY_KEY: u32 = MAX_JOBS_IN_HAND;
+
+/// ... and their bytes.
+pub const MAX_QUEUED_BYTES_BY_KEY: u64 = MAX_BYTES_IN_HAND;
+
 /// Channel numbers that one connection may use, for channels that are open, were refused or were left: no number is used twice.
 pub const MAX_CHANNELS_PER_CONNECTION: usize = 1024;
 

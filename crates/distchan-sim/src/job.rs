@@ -193,3 +193,8 @@ pub(crate) fn few(index: usize) -> u32 {
 pub(crate) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).expect("a plan ends before the world does")
 }
+
+/// The key of a job, where jobs have keys: one of a few.
+pub(crate) const fn key(name: JobName) -> u64 {
+    name.job.0 % 7
+}

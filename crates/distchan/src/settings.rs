@@ -58,12 +58,13 @@ impl Common {
     }
 }
 
-/// The setters that every builder of a channel has. They expect the fields `settings`, with a [`Common`] in `common`, and `types`.
+/// The setters that every builder of a channel has. They expect the fields `settings`, with a [`Common`] in `common`, and `types`, and are told
+/// of others.
 macro_rules! common_setters {
-    ($builder:ident<$($types:ident),+>) => {
+    ($builder:ident<$($types:ident),+> $(, $other:ident)*) => {
         /// Encodes with another codec than [`Postcard`]. Both sides need the same.
         pub fn codec<D: Codec>(self, _codec: D) -> $builder<$($types,)+ D> {
-            $builder { settings: self.settings, types: PhantomData }
+            $builder { settings: self.settings, $($other: self.$other,)* types: PhantomData }
         }
 
         /// Transforms the bytes of whole batches on their way: encryption or compression of one's own. Both sides need the same,

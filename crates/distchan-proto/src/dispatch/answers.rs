@@ -21,7 +21,7 @@ impl Dispatch {
         let settled_before = self.lots.unsettled();
         let mut index = 0;
         while let Some(entry) = parts.source().entries.get(index).copied() {
-            if entry.kind == Kind::Last && self.outcomes.is_next(entry.job) {
+            if entry.kind == Kind::Last && self.keys.is_none() && self.outcomes.is_next(entry.job) {
                 let count = self.answer_run(member, index, &mut parts);
                 index += count;
                 if count > 0 {
@@ -97,6 +97,9 @@ impl Dispatch {
                 .compact(|job, attempt| lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)));
         }
         self.restand(member);
+        if let Some(keys) = &mut self.keys {
+            keys.resume(member);
+        }
     }
 
     /// Results of a job, from `index` as far as they go: they stay in their part where the job's end follows in the same batch,
@@ -156,7 +159,7 @@ impl Dispatch {
         while done < entry.run() {
             let job = JobId(entry.job.0.wrapping_add(done));
             // In order, what nobody has to wait for goes the same way as all others.
-            let is_plain = !self.outcomes.is_ordered() && self.outcomes.is_next(job);
+            let is_plain = self.keys.is_none() && !self.outcomes.is_ordered() && self.outcomes.is_next(job);
             let span =
                 is_plain.then(|| self.lots.settle_span(member, job, entry.run() - done, entry.attempt));
             let Some(span) = span.filter(|span| span.count > 0) else {
@@ -214,6 +217,7 @@ impl Dispatch {
             self.answer_failed(now, member, job, attempt, outcome::overflow, parts);
             return None;
         }
+        let key = self.keys.is_some().then(|| self.lots.key_of(job)).flatten();
         let Some(Settled { slot, sink, bytes }) = self.lots.settle(job, member, attempt) else {
             self.refuse(member, job, attempt);
             return (Sabotage::CompleteTwice.is_on() && self.lots.slot_mut(job).is_none())
@@ -224,6 +228,9 @@ impl Dispatch {
             self.records.close(job);
         }
         self.stats.completed += 1;
+        if let (Some(keys), Some(key)) = (&mut self.keys, key) {
+            keys.vacate(key, member);
+        }
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
             lease.release(1, bytes);
@@ -295,6 +302,7 @@ impl Dispatch {
 
     /// A handed job is no longer in its worker's hand.
     pub(super) fn release_from(&mut self, member: MemberId, job: JobId) {
+        self.vacate(member, job);
         let bytes = self.lots.bytes_of(job);
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {

@@ -59,7 +59,7 @@ impl Dispatch {
     /// Remembers a worker whose jobs wait behind others. Where its user has set how many it has, that is what it has.
     pub(super) fn note_laden(&mut self, member: MemberId) {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else { return };
-        if !lease.is_laden && lease.surplus() > 0 && !lease.window.is_fixed() {
+        if !lease.is_laden && lease.surplus() > 0 && !lease.window.is_fixed() && self.keys.is_none() {
             lease.is_laden = true;
             self.balance.laden.push_back(member);
         }

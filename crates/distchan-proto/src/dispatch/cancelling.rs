@@ -50,7 +50,7 @@ impl Dispatch {
         match slot.place() {
             Place::Backlog => self.backlog.remove(job),
             Place::BackingOff => self.backing_off.remove(bytes),
-            Place::Placed => self.unplace(slot.member(), bytes),
+            Place::Placed => self.unplace(slot.member(), job, bytes),
             Place::Handed => {
                 if let Some(identity) = self.revoke(job) {
                     self.end_attempt(now, job, &identity, AttemptEnd::Cancelled);
@@ -74,6 +74,7 @@ impl Dispatch {
         let member = slot.member().filter(|_| slot.place() == Place::Handed)?;
         let was_started = self.records.get(job).is_some_and(|record| record.started.is_some());
         let held = self.outcomes.held_cost_of(job);
+        self.vacate(member, job);
         let lease = self.lease_mut(member)?;
         lease.held -= held;
         lease.revoke(job, slot.attempt, bytes, was_started);
@@ -83,8 +84,10 @@ impl Dispatch {
     }
 
     /// A placed job has its outcome: its entry in the lease means nothing any more.
-    fn unplace(&mut self, member: Option<MemberId>, bytes: u64) {
-        if let Some(lease) = member.and_then(|member| self.lease_mut(member)) {
+    fn unplace(&mut self, member: Option<MemberId>, job: JobId, bytes: u64) {
+        let Some(member) = member else { return };
+        self.vacate(member, job);
+        if let Some(lease) = self.lease_mut(member) {
             lease.unplace(bytes);
         }
     }

@@ -183,7 +183,7 @@ impl Dispatch {
         Failure { ending, is_overdue, value, attempts }.encode(&mut payload);
         let end = u32::try_from(payload.len()).expect("a value and its history are far below 4 GiB");
         let entries = vec![Entry { job, attempt, end, extra: 0, kind: Kind::Failed }];
-        let unit = Batch { payload: Bytes::from(payload), entries, deadlines: Vec::new() };
+        let unit = Batch { payload: Bytes::from(payload), entries, ..Batch::default() };
         self.outcomes.finish(job, settled.sink, unit);
     }
 }

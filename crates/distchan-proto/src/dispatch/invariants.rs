@@ -54,7 +54,7 @@ impl Dispatch {
     }
 
     fn check_places(&self) {
-        let (mut backlog, mut backing_off, mut records) = (0, Count::default(), 0);
+        let (mut backlog, mut backing_off, mut records, mut keyed) = (0, Count::default(), 0, 0);
         let mut members: BTreeMap<_, (Count, Count)> = BTreeMap::new();
         let mut deliveries = BTreeSet::new();
         for (job, slot, bytes) in self.lots.census() {
@@ -82,7 +82,12 @@ impl Dispatch {
             for (job, attempt) in lease.handed() {
                 deliveries.remove(&(member, job, attempt));
             }
-            lease.check_invariants(placed.jobs, handed.jobs, placed.bytes + handed.bytes);
+            keyed += placed.jobs + handed.jobs;
+            let bytes = (placed.bytes, placed.bytes + handed.bytes);
+            lease.check_invariants((placed.jobs, handed.jobs), bytes);
+        }
+        if let Some(keys) = &self.keys {
+            assert_eq!(keys.active_jobs(), keyed, "a key is with a worker as long as jobs of it are");
         }
         assert!(deliveries.is_empty(), "nobody would miss these with their workers: {deliveries:?}");
         assert!(members.is_empty(), "jobs are with workers that are gone: {members:?}");

@@ -117,8 +117,9 @@ pub(crate) struct Lease {
     outstanding: u32,
     /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
     revoked: BTreeMap<(JobId, Attempt), Revoked>,
-    /// The bytes of all jobs in hand.
+    /// The bytes of all jobs in hand, and of those of them that are only placed.
     bytes: u64,
+    placed_bytes: u64,
     max_bytes: u64,
     /// What is kept of the results of its unfinished jobs.
     pub(crate) held: u64,
@@ -158,6 +159,7 @@ impl Lease {
             outstanding: 0,
             revoked: BTreeMap::new(),
             bytes: 0,
+            placed_bytes: 0,
             max_bytes,
             held: 0,
             window,
@@ -276,11 +278,13 @@ impl Lease {
         self.placed.push(run);
         self.wanted += run.count as usize;
         self.bytes += bytes;
+        self.placed_bytes += bytes;
     }
 
     /// Takes out what was only placed, wanted or not. The bytes of those that are still wanted are to be given to [`Lease::drop_bytes`].
     pub(crate) fn take_placed(&mut self) -> RunQueue {
         self.wanted = 0;
+        self.placed_bytes = 0;
         std::mem::take(&mut self.placed)
     }
 
@@ -288,9 +292,22 @@ impl Lease {
         self.bytes -= bytes;
     }
 
-    /// Whether the writer can take a job.
-    pub(crate) const fn can_hand(&self) -> bool {
-        self.wanted > 0
+    /// How many jobs the writer can take. Those of a worker that is chosen by keys may have to wait until others are answered.
+    pub(crate) fn to_hand(&self, by_key: bool) -> u32 {
+        let wanted = u32::try_from(self.wanted).unwrap_or(u32::MAX);
+        if !by_key {
+            return wanted;
+        }
+        let has_room = self.outstanding == 0
+            || (self.bytes - self.placed_bytes < self.max_bytes && self.held < limits::MAX_RESULTS_PER_JOB);
+        if has_room { wanted.min(self.window.size().saturating_sub(self.outstanding)) } else { 0 }
+    }
+
+    /// Whether a further job may wait here for its turn, of those that must go to this worker.
+    pub(crate) const fn may_queue(&self) -> bool {
+        self.is_active()
+            && self.wanted < limits::MAX_QUEUED_BY_KEY as usize
+            && self.placed_bytes < limits::MAX_QUEUED_BYTES_BY_KEY
     }
 
     /// The jobs that the writer takes next. Some may have their outcome already.
@@ -299,7 +316,8 @@ impl Lease {
     }
 
     /// The writer has taken the next so many jobs.
-    pub(crate) fn hand(&mut self, first: JobId, count: u32, attempt: Attempt) {
+    pub(crate) fn hand(&mut self, first: JobId, count: u32, attempt: Attempt, bytes: u64) {
+        self.placed_bytes -= bytes;
         self.placed.advance(count);
         self.wanted -= count as usize;
         self.handed.push(Run { first, count, attempt });
@@ -315,6 +333,7 @@ impl Lease {
     pub(crate) const fn unplace(&mut self, bytes: u64) {
         self.wanted -= 1;
         self.bytes -= bytes;
+        self.placed_bytes -= bytes;
     }
 
     /// Whether it is time to forget placed jobs that have their outcome.
@@ -384,10 +403,11 @@ impl Lease {
     }
 
     #[cfg(any(debug_assertions, test))]
-    pub(crate) fn check_invariants(&self, placed: u64, handed: u64, bytes: u64) {
+    pub(crate) fn check_invariants(&self, (placed, handed): (u64, u64), (placed_bytes, bytes): (u64, u64)) {
         assert_eq!(self.wanted as u64, placed, "what is placed is not settled");
         assert_eq!(u64::from(self.outstanding), handed + self.revoked(), "who is handed a job has it");
         let revoked: u64 = self.revoked.values().map(|revoked| revoked.bytes).sum();
+        assert_eq!(self.placed_bytes, placed_bytes, "a lease counts the bytes of what waits");
         assert_eq!(self.bytes, bytes + revoked, "a lease counts the bytes in hand");
     }
 }

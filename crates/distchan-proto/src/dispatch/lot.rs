@@ -178,6 +178,8 @@ struct Lot {
     ends: Vec<u32>,
     slots: Vec<Slot>,
     sinks: Sinks,
+    /// Empty where jobs have no keys.
+    keys: Vec<u64>,
     unsettled: usize,
 }
 
@@ -213,6 +215,7 @@ impl Lots {
             ends: batch.entries.iter().map(|entry| entry.end).collect(),
             slots: vec![Slot::FRESH; count],
             sinks: Sinks::of(batch),
+            keys: batch.keys.clone(),
             unsettled: count,
         };
         let index = self.free.pop().unwrap_or_else(|| {
@@ -291,6 +294,11 @@ impl Lots {
     #[inline]
     pub(crate) fn sink_of(&mut self, job: JobId) -> SinkId {
         self.find(job).map_or(SinkId::RECEIVER, |(lot, index)| lot.sinks.get(index))
+    }
+
+    /// A job's key, as long as its lot is here. Jobs without keys have one for all of them.
+    pub(crate) fn key_of(&mut self, job: JobId) -> Option<u64> {
+        self.find(job).map(|(lot, index)| lot.keys.get(index).copied().unwrap_or_default())
     }
 
     /// Ends a job, if `member` has this very delivery. Its lot is freed with its last job.

@@ -46,6 +46,9 @@ impl Dispatch {
             *place = Some(lease);
         }
         self.restand(member);
+        if let Some(keys) = &mut self.keys {
+            keys.join(member, session);
+        }
         self.stats.workers += 1;
         member
     }
@@ -61,6 +64,9 @@ impl Dispatch {
             self.ring.leave(member, turn);
         }
         self.balance.forget(member);
+        if let Some(keys) = &mut self.keys {
+            keys.leave(member, lease.identity.session);
+        }
         self.stats.workers -= 1;
         let placed = lease.take_placed();
         self.give_back(member, &placed);
@@ -71,6 +77,7 @@ impl Dispatch {
         for (job, attempt) in lease.handed() {
             let is_known = !Sabotage::ForgetOnDisconnect.is_on();
             if is_known && self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
+                self.vacate(member, job);
                 let next = match departure {
                     Departure::Left => {
                         self.end_attempt(now, job, &lease.identity, AttemptEnd::Returned);
@@ -115,8 +122,11 @@ impl Dispatch {
 
     /// A worker is back.
     pub(crate) fn unpause(&mut self, now: Time, member: MemberId) {
-        if let Some(lease) = self.lease_mut(member) {
+        if let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) {
             lease.unpause(now);
+            if let Some(keys) = self.keys.as_mut().filter(|_| lease.is_active()) {
+                keys.join(member, lease.identity.session);
+            }
         }
         self.restand(member);
     }
@@ -126,6 +136,9 @@ impl Dispatch {
             return;
         };
         mark(lease);
+        if let Some(keys) = &mut self.keys {
+            keys.leave(member, lease.identity.session);
+        }
         self.take_back_placed(member);
         self.restand(member);
     }
@@ -150,6 +163,7 @@ impl Dispatch {
             {
                 bytes += payload.len() as u64;
                 slot.put(Place::Backlog);
+                self.vacate(member, job);
                 self.put_back(job);
             }
         }

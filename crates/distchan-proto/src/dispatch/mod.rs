@@ -13,6 +13,7 @@ mod cancelling;
 mod endings;
 #[cfg(any(debug_assertions, test))]
 mod invariants;
+mod keys;
 pub(crate) mod lease;
 pub(crate) mod lot;
 pub(crate) mod members;
@@ -33,6 +34,7 @@ use crate::batch::{Batch, Entry, Kind, Pieces};
 use crate::dispatch::backlog::Backlog;
 use crate::dispatch::balance::Balance;
 use crate::dispatch::endings::BackingOff;
+use crate::dispatch::keys::Keys;
 use crate::dispatch::lease::{Lease, MemberId, Run};
 use crate::dispatch::lot::{Lots, Slot, Stamp, Stretch};
 use crate::dispatch::outcome::{Outcomes, Release};
@@ -75,6 +77,8 @@ pub(crate) struct Dispatch {
     free: Vec<MemberId>,
     ring: Ring,
     balance: Balance,
+    /// Where jobs have keys.
+    keys: Option<Keys>,
     /// Deliveries that nobody wants any more, and whose workers have not been told.
     revoked: Vec<(MemberId, Attempt, JobId)>,
     outcomes: Outcomes,
@@ -88,6 +92,7 @@ pub(crate) struct Dispatch {
 impl Dispatch {
     pub(crate) fn new(ordered: bool, policy: Policy) -> Self {
         Self {
+            keys: policy.by_key.then(Keys::default),
             policy,
             lots: Lots::default(),
             records: Records::default(),
@@ -144,7 +149,7 @@ impl Dispatch {
     /// Whether a worker waits for a job that is not here.
     pub(crate) fn is_hungry(&self) -> bool {
         self.backlog.is_empty()
-            && !self.ring.is_empty()
+            && !self.keys.as_ref().map_or(self.ring.is_empty(), Keys::is_empty)
             && !self.closed
             && !self.is_paused()
             && self.backing_off.jobs < limits::MAX_BACKING_OFF
@@ -168,6 +173,9 @@ impl Dispatch {
 
     /// Gives every job that can go to a worker, in turn; appends the workers whose connection has something new to write.
     pub(crate) fn place(&mut self, now: Time, ready: &mut Vec<MemberId>) {
+        if self.keys.is_some() {
+            return self.place_by_key(now, ready);
+        }
         while let Some(job) = self.backlog.first_blamed()
             && self.outcomes.admits(job)
             && self.may_place(job)
@@ -227,7 +235,7 @@ impl Dispatch {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             unreachable!("who has left is not in the ring");
         };
-        if !lease.can_hand() {
+        if lease.to_hand(false) == 0 {
             ready.push(member);
         }
         let mut next = jobs.start;
@@ -265,11 +273,15 @@ impl Dispatch {
         let Self { ring, leases, lots, .. } = self;
         ring.find(|member| {
             let lease = leases.get(member.0 as usize).and_then(Option::as_ref);
-            lease.is_some_and(|lease| {
-                let has_it = |job| lots.slot_mut(job).is_some_and(|slot| slot.member() == Some(member));
-                lease.room(now) > 0 && !lease.blamed.is_some_and(has_it)
-            })
+            lease.is_some_and(|lease| lease.room(now) > 0 && !is_blamed(lots, member, lease))
         })
+    }
+
+    /// Whether a worker has such a job in hand.
+    fn has_blamed(&mut self, member: MemberId) -> bool {
+        let Self { leases, lots, .. } = self;
+        let lease = leases.get(member.0 as usize).and_then(Option::as_ref);
+        lease.is_some_and(|lease| is_blamed(lots, member, lease))
     }
 
     /// Gives a worker another place in the ring, behind its like, or none.
@@ -292,7 +304,7 @@ impl Dispatch {
 
     /// Whether `member`'s connection could write a job now.
     pub(crate) fn can_take(&self, member: MemberId) -> bool {
-        self.lease(member).is_some_and(Lease::can_hand)
+        self.lease(member).is_some_and(|lease| lease.to_hand(self.keys.is_some()) > 0)
     }
 
     /// Hands `member`'s jobs to `visit`, in order: the entry of the first of some, and all of their bytes. As many as it says it has taken
@@ -308,9 +320,12 @@ impl Dispatch {
             return;
         };
         let stamp = Stamp::new(now);
-        while let Some(run) = lease.next_to_hand() {
+        let by_key = self.keys.is_some();
+        while let Some(run) = lease.next_to_hand()
+            && let most @ 1.. = lease.to_hand(by_key)
+        {
             let job = run.first;
-            let found = self.lots.stretch(job, run.count as usize);
+            let found = self.lots.stretch(job, run.count.min(most) as usize);
             let Some(Stretch { pieces, slots }) =
                 found.filter(|stretch| stretch.is_first_placed_with(member))
             else {
@@ -322,15 +337,17 @@ impl Dispatch {
             let attempt = first.attempt;
             let is_like_it =
                 |slot: &&Slot| slot.is_placed_with(member) && !slot.has_record() && slot.attempt == attempt;
-            // One that has a record stands alone: it may have a deadline.
-            let count = slots.iter().take_while(is_like_it).count().max(1);
+            // One that has a record stands alone: it may have a deadline. So does one that was chosen by its key: the bytes of each count.
+            let most = if by_key { 1 } else { usize::MAX };
+            let count = slots.iter().take(most).take_while(is_like_it).count().max(1);
             let extra = if first.has_record() { self.records.left(job, now) } else { 0 };
             let entry = Entry { job, attempt, end: 0, extra, kind: Kind::Value };
             let (pieces, _) = pieces.split_at(count);
             let taken = visit(&entry, &pieces);
             slots.iter_mut().take(taken).for_each(|slot| slot.hand(stamp));
             if taken > 0 {
-                lease.hand(job, u32::try_from(taken).unwrap_or(u32::MAX), attempt);
+                let bytes = pieces.split_at(taken).0.range().len() as u64;
+                lease.hand(job, u32::try_from(taken).unwrap_or(u32::MAX), attempt, bytes);
             }
             if taken < count {
                 return;
@@ -388,4 +405,10 @@ impl Dispatch {
     fn lease_mut(&mut self, member: MemberId) -> Option<&mut Lease> {
         self.leases.get_mut(member.0 as usize).and_then(Option::as_mut)
     }
+}
+
+/// Whether a worker has a job in hand that brought down another one.
+fn is_blamed(lots: &mut Lots, member: MemberId, lease: &Lease) -> bool {
+    let has_it = |job| lots.slot_mut(job).is_some_and(|slot| slot.member() == Some(member));
+    lease.blamed.is_some_and(has_it)
 }

@@ -224,7 +224,7 @@ fn join(job: JobId, held: &[Bytes], unit: &Batch) -> Batch {
     {
         // A large result that was on its way before its job's end: nothing to join, nothing to copy.
         let entries = vec![Entry { end: length, extra: 0, kind: Kind::Last, ..*end }];
-        return Batch { payload: only.clone(), entries, deadlines: Vec::new() };
+        return Batch { payload: only.clone(), entries, ..Batch::default() };
     }
     let mut payload =
         BytesMut::with_capacity(held.iter().map(Bytes::len).sum::<usize>() + unit.payload.len());
@@ -238,5 +238,5 @@ fn join(job: JobId, held: &[Bytes], unit: &Batch) -> Batch {
     let start = u32::try_from(payload.len()).expect("bounded by MAX_RESULTS_PER_JOB");
     payload.extend_from_slice(&unit.payload);
     entries.extend(unit.entries.iter().map(|entry| Entry { end: entry.end + start, ..*entry }));
-    Batch { payload: payload.freeze(), entries, deadlines: Vec::new() }
+    Batch { payload: payload.freeze(), entries, ..Batch::default() }
 }

@@ -88,7 +88,7 @@ impl Parts {
         if self.leading == self.source.entries.len() && self.leading > 0 {
             self.leading = 0;
             let entries = std::mem::take(&mut self.source.entries);
-            let batch = Batch { payload: self.source.payload.clone(), entries, deadlines: Vec::new() };
+            let batch = Batch { payload: self.source.payload.clone(), entries, ..Batch::default() };
             return outcomes.release(Release { sink: self.sink, batch });
         }
         self.spill();
@@ -97,8 +97,7 @@ impl Parts {
         }
         let entries = std::mem::take(&mut self.entries);
         let payload = self.source.payload.slice(self.covers.start as usize..self.covers.end as usize);
-        outcomes
-            .release(Release { sink: self.sink, batch: Batch { payload, entries, deadlines: Vec::new() } });
+        outcomes.release(Release { sink: self.sink, batch: Batch { payload, entries, ..Batch::default() } });
     }
 
     /// On an ordered channel: `jobs` that were next have been added. What had waited for them comes behind them.

@@ -21,6 +21,9 @@ pub struct Policy {
     pub backoff: (Duration, Duration),
     /// Which of the workers that could take a job is given it.
     pub distribution: Distribution,
+    /// Whether jobs have keys, and those of one key go to one worker, in order, as long as it takes part: then `distribution` means nothing.
+    /// Default: no.
+    pub by_key: bool,
 }
 
 impl Default for Policy {
@@ -32,6 +35,7 @@ impl Default for Policy {
             job_timeout: None,
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             distribution: Distribution::RoundRobin,
+            by_key: false,
         }
     }
 }

@@ -147,7 +147,7 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     if entries.is_empty() || end != payload_length {
         return Err(ProtocolError::Malformed("batch: payloads and table differ"));
     }
-    Ok(Batch { payload: body.slice(..payload_length), entries, deadlines })
+    Ok(Batch { payload: body.slice(..payload_length), entries, deadlines, keys: Vec::new() })
 }
 
 /// Refuses values above `limit` bytes. A failure's reason has a limit of its own.

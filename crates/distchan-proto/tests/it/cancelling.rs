@@ -36,7 +36,7 @@ fn submit_timed(cluster: &mut Cluster, channel: ChannelId, values: &[&'static [u
         entries.push(Entry { job: JobId(0), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Value });
     }
     let deadlines = (0..u32::try_from(values.len()).unwrap()).map(|index| (index, left)).collect();
-    let batch = Batch { payload: values.concat().into(), entries, deadlines };
+    let batch = Batch { payload: values.concat().into(), entries, deadlines, ..Batch::default() };
     cluster.server.submit(cluster.now, channel, &batch);
     cluster.drain();
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use distchan_proto::error::Code;
-use distchan_proto::limits;
 use distchan_proto::worker::{OpenOptions, WorkerConfig};
 
 use crate::harness::{Cluster, spec};

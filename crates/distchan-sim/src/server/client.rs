@@ -72,6 +72,8 @@ impl Client {
         {
             let name = name(number);
             batch.payload.extend_from_slice(&job::payload(&world.plan, name));
+            let plan = world.plan.channels.get(name.channel as usize);
+            batch.keys.extend(plan.filter(|plan| plan.policy.by_key).map(|_| job::key(name)));
             if let Some(deadline) = self.deadlines.pop_front().flatten() {
                 let entry = u32::try_from(batch.len()).expect("a batch is small");
                 let left = deadline - world.now;

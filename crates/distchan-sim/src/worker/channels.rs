@@ -1,6 +1,6 @@
 //! What a worker's user does with channels: opens, leaves and drains them, takes jobs, sends values.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use distchan_proto::Direction;
@@ -28,6 +28,8 @@ pub(super) struct WorkerChannel {
     /// Counts the sessions: what is said of an older one's jobs is dropped.
     pub(super) generation: u32,
     pub(super) queue: VecDeque<Delivery>,
+    /// The newest job of each key that came with its first attempt.
+    newest_of_key: BTreeMap<u64, JobId>,
     /// Jobs that came and were not answered, and their bytes.
     in_hand: usize,
     bytes: u64,
@@ -69,6 +71,7 @@ impl WorkerChannel {
     fn reset(&mut self) {
         self.generation += 1;
         self.queue.clear();
+        self.newest_of_key.clear();
         (self.in_hand, self.bytes, self.is_open) = (0, 0, false);
         self.answers = OpenBatch::default();
         self.full.clear();
@@ -127,6 +130,7 @@ impl WorkerHost {
                 is_draining: false,
                 generation: 0,
                 queue: VecDeque::new(),
+                newest_of_key: BTreeMap::new(),
                 in_hand: 0,
                 bytes: 0,
                 running: 0,
@@ -235,6 +239,13 @@ impl WorkerHost {
             }
             world.note("job", entry.job.0, u64::from(entry.attempt.0) << 16 | self.place as u64);
             world.oracle.delivered(world.now, &world.plan, (name, entry.attempt, session), bytes)?;
+            let is_by_key = world.plan.channels.get(channel.index).is_some_and(|plan| plan.policy.by_key);
+            if is_by_key && entry.attempt == Attempt::FIRST {
+                let before = channel.newest_of_key.insert(job::key(name), entry.job);
+                if before.is_some_and(|before| before >= entry.job) {
+                    return Err(format!("job {} came behind {before:?} of the same key", entry.job));
+                }
+            }
             if channel.in_hand > 0 && channel.bytes >= channel.options.max_bytes.max(1) {
                 return Err(format!("a job beyond {} bytes in hand", channel.options.max_bytes));
             }

@@ -1,11 +1,13 @@
 //! Jobs whose results go to whoever sent them, and not to the channel's receiver: what calls and maps have in common.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use distchan_proto::ids::JobId;
+use distchan_proto::ids::{JobId, SinkId};
 
 use crate::channel::error::SendError;
 use crate::channel::failed::Origin;
+use crate::channel::keying::Keying;
 use crate::channel::outgoing::{Label, Outgoing, PushError, Room};
 use crate::channel::port::{Alive, Decode, Encode, Port};
 use crate::channel::sinks::Sinks;
@@ -15,6 +17,8 @@ use crate::channel::sinks::Sinks;
 pub(crate) struct Direct<J, R> {
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) encode: Encode<J>,
+    /// Where jobs have keys: how the key of one is found, also of one that was encoded.
+    pub(crate) keying: Option<(Keying<J>, Decode<J>)>,
     pub(crate) decode: Decode<R>,
     pub(crate) sinks: Arc<Sinks>,
     /// What failed jobs are known by.
@@ -24,8 +28,20 @@ pub(crate) struct Direct<J, R> {
 }
 
 impl<J, R> Direct<J, R> {
-    /// Sends a job whose results go to `label`'s sink; waits for room. Returns the job's number.
-    pub(crate) async fn send_to(&self, job: J, label: Label) -> Result<JobId, SendError<J>> {
+    /// How a job is labelled whose results go to `sink`.
+    pub(crate) fn label(&self, job: &J, sink: SinkId, within: Option<Duration>) -> Label {
+        let key = self.keying.as_ref().map(|(keying, _)| keying.of(job));
+        Label { key, ..Label::job(sink, within) }
+    }
+
+    /// Sends a job whose results go to `sink`; waits for room. Returns the job's number.
+    pub(crate) async fn send_to(
+        &self,
+        job: J,
+        sink: SinkId,
+        within: Option<Duration>,
+    ) -> Result<JobId, SendError<J>> {
+        let label = self.label(&job, sink, within);
         match self.outgoing.push(&job, self.encode, label, Room::Free) {
             Ok(number) => return Ok(number),
             Err(PushError::Failed(kind)) => return Err(SendError::new(job, kind)),

@@ -90,7 +90,7 @@ impl<J, R> JobSender<J, R> {
     /// Dropping the future before it is done sends nothing.
     pub async fn submit(&self, job: J) -> Result<JobHandle<J, R>, SendError<J>> {
         let sink = self.direct.sinks.open(&self.direct.port);
-        let number = self.direct.send_to(job, Label::job(sink.id, self.sender.within())).await?;
+        let number = self.direct.send_to(job, sink.id, self.sender.within()).await?;
         Ok(JobHandle::new(number, Arc::clone(&self.direct), sink))
     }
 
@@ -146,7 +146,8 @@ impl<J, R> JobSender<J, R> {
     async fn send_again(&self, failed: &JobFailed) -> Result<(), RetryErrorKind> {
         let bytes = failed.encoded(&self.direct.origin).ok_or(RetryErrorKind::OtherChannel)?;
         let room = self.direct.outgoing.reserve().await.map_err(RetryErrorKind::Send)?;
-        let label = Label::job(SinkId::RECEIVER, self.sender.within());
+        let key = self.direct.keying.as_ref().map(|(keying, decode)| keying.of_encoded(*decode, bytes));
+        let label = Label { key, ..Label::job(SinkId::RECEIVER, self.sender.within()) };
         match self.direct.outgoing.push(bytes, copy, label, Room::Reserved(room)) {
             Ok(_) => Ok(()),
             Err(PushError::Failed(kind)) => Err(RetryErrorKind::Send(kind)),

@@ -17,7 +17,7 @@ use crate::channel::direct::Direct;
 use crate::channel::error::{CallError, SendError};
 use crate::channel::failed::JobFailed;
 use crate::channel::inbox::End;
-use crate::channel::outgoing::{Label, PushError, Room};
+use crate::channel::outgoing::{PushError, Room};
 use crate::channel::sender::Sender;
 use crate::channel::sinks::Sink;
 
@@ -143,7 +143,7 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
             let Some(input) = self.held_up.take().or_else(|| self.inputs.next()) else {
                 return false;
             };
-            let label = Label::job(self.sink.id, self.within);
+            let label = self.direct.label(&input, self.sink.id, self.within);
             match self.direct.outgoing.push(&input, self.direct.encode, label, Room::Free) {
                 Ok(job) => {
                     self.in_flight += 1;

@@ -12,6 +12,7 @@ pub(crate) mod job;
 mod job_handle;
 mod job_receiver;
 pub(crate) mod job_sender;
+pub(crate) mod keying;
 mod map;
 pub(crate) mod outgoing;
 pub(crate) mod panics;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use distchan_proto::ids::SinkId;
 
 use crate::channel::error::{SendError, SendErrorKind, TrySendError};
+use crate::channel::keying::Keying;
 use crate::channel::outgoing::{Label, Outgoing, PushError, Reservation, Room};
 use crate::channel::port::{Alive, Encode};
 
@@ -20,6 +21,8 @@ pub struct Sender<T> {
     purpose: Purpose,
     /// By when what is sent must be done.
     within: Option<Duration>,
+    /// Where what is sent has keys.
+    keying: Option<Keying<T>>,
     alive: Alive,
 }
 
@@ -38,12 +41,18 @@ impl<T> Sender<T> {
         if purpose == Purpose::Value {
             outgoing.add_sender();
         }
-        Self { outgoing, encode, purpose, within: None, alive }
+        Self { outgoing, encode, purpose, within: None, keying: None, alive }
     }
 
     /// The same sender, for jobs that must be done within this time of being sent.
     pub(crate) fn set_within(&mut self, within: Duration) {
         self.within = Some(within);
+    }
+
+    /// The same sender, where what is sent has keys.
+    pub(crate) fn keyed(mut self, keying: Option<Keying<T>>) -> Self {
+        self.keying = keying;
+        self
     }
 
     pub(crate) const fn within(&self) -> Option<Duration> {
@@ -153,7 +162,10 @@ impl<T> Sender<T> {
     #[inline]
     pub(crate) fn push_quickly(&self, value: &T) -> bool {
         match self.purpose {
-            Purpose::Value => self.within.is_none() && self.outgoing.push_quickly(value, self.encode),
+            Purpose::Value => {
+                let is_plain = self.within.is_none() && self.keying.is_none();
+                is_plain && self.outgoing.push_quickly(value, self.encode)
+            }
             Purpose::Result => self.outgoing.push_result_quickly(value, self.encode),
         }
     }
@@ -161,7 +173,8 @@ impl<T> Sender<T> {
     fn push(&self, value: &T, room: Room<'_>) -> Result<(), PushError> {
         match self.purpose {
             Purpose::Value => {
-                let label = Label::job(SinkId::RECEIVER, self.within);
+                let key = self.keying.as_ref().map(|keying| keying.of(value));
+                let label = Label { key, ..Label::job(SinkId::RECEIVER, self.within) };
                 self.outgoing.push(value, self.encode, label, room).map(|_| ())
             }
             Purpose::Result => self.outgoing.push_result(value, self.encode, room),
@@ -171,10 +184,10 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        let Self { outgoing, encode, purpose, within, alive } = self;
+        let Self { outgoing, encode, purpose, within, keying, alive } = self;
         let mut clone = Self::new(Arc::clone(outgoing), *encode, *purpose, Arc::clone(alive));
         clone.within = *within;
-        clone
+        clone.keyed(keying.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening a channel on the server.
 
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -16,8 +17,9 @@ use crate::channel::direct::Direct;
 use crate::channel::failed::Origin;
 use crate::channel::inbox::Inbox;
 use crate::channel::intake::Intake;
+use crate::channel::keying::Keying;
 use crate::channel::outgoing::{Bounds, Outgoing};
-use crate::channel::port::{Alive, Port};
+use crate::channel::port::{Alive, Decode, Port};
 use crate::channel::sender::Purpose;
 use crate::channel::sinks::Sinks;
 use crate::channel::{JobSender, Receiver, Sender};
@@ -95,7 +97,7 @@ impl Settings {
 
 /// What becomes of jobs that are not completed at their first attempt, for the builders that have `settings`.
 macro_rules! policy_setters {
-    () => {
+    ($job:ident) => {
         /// A job that had been begun on so many workers that were lost is given up as [dead](crate::Outcome::Dead): at least 1, and 3 unless set.
         /// It is tried again at once until then. Those that a lost worker had not begun are never counted, and neither are jobs of workers
         /// that leave politely.
@@ -130,6 +132,18 @@ macro_rules! policy_setters {
             self.settings.options.policy.distribution = distribution;
             self
         }
+
+        /// Jobs whose keys are equal go to one worker, in the order of sending, as long as it takes part; when workers come or go, few keys move, and a
+        /// key never while jobs of it are with its worker. A worker that works on several at once begins them in order.
+        /// [`distribution`](Self::distribution) means nothing then.
+        ///
+        /// The order is that of first attempts: a job that failed and is tried again later may be overtaken. A worker that is far behind
+        /// (65 536 jobs, or 8 MiB of them, beyond those it has in hand) holds up the whole channel: a few busy keys are as fast as their workers.
+        pub fn by_key<K: Hash>(mut self, key: impl Fn(&$job) -> K + Send + Sync + 'static) -> Self {
+            self.settings.options.policy.by_key = true;
+            self.keying = Some(Keying::new(key));
+            self
+        }
     };
 }
 
@@ -155,18 +169,19 @@ macro_rules! policy_setters {
 #[must_use = "a channel is there once it is opened"]
 pub struct ChannelBuilder<J, R, C = Postcard> {
     settings: Settings,
+    keying: Option<Keying<J>>,
     types: PhantomData<fn(J, R, C)>,
 }
 
 impl<J, R> ChannelBuilder<J, R> {
     pub(crate) fn new(server: &Server, name: String) -> Self {
-        Self { settings: Settings::new(server, name), types: PhantomData }
+        Self { settings: Settings::new(server, name), keying: None, types: PhantomData }
     }
 }
 
 impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
-    common_setters!(ChannelBuilder<J, R>);
-    policy_setters!();
+    common_setters!(ChannelBuilder<J, R>, keying);
+    policy_setters!(J);
 
     /// How often a job is tried again whose handler failed (or panicked, or whose value or result cannot be coded), before it has
     /// [failed](crate::Outcome::Failed): never, unless set.
@@ -208,11 +223,13 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
         let Opened { port, outgoing, inbox, sinks, alive } = opened;
         let outgoing = outgoing.expect("made for this direction");
         let port: Arc<dyn Port> = port;
-        let sender = Sender::new(Arc::clone(&outgoing), C::encode::<J>, Purpose::Value, Arc::clone(&alive));
+        let sender = Sender::new(Arc::clone(&outgoing), C::encode::<J>, Purpose::Value, Arc::clone(&alive))
+            .keyed(self.keying.clone());
         let origin = Origin::new(C::decode::<J>);
         let direct = Direct {
             outgoing,
             encode: C::encode::<J>,
+            keying: self.keying.map(|keying| (keying, C::decode::<J> as Decode<J>)),
             decode: C::decode::<R>,
             sinks,
             origin: Arc::clone(&origin),
@@ -229,18 +246,19 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
 #[must_use = "a channel is there once it is opened"]
 pub struct SenderBuilder<T, C = Postcard> {
     settings: Settings,
+    keying: Option<Keying<T>>,
     types: PhantomData<fn(T, C)>,
 }
 
 impl<T> SenderBuilder<T> {
     pub(crate) fn new(server: &Server, name: String) -> Self {
-        Self { settings: Settings::new(server, name), types: PhantomData }
+        Self { settings: Settings::new(server, name), keying: None, types: PhantomData }
     }
 }
 
 impl<T, C: Codec> SenderBuilder<T, C> {
-    common_setters!(SenderBuilder<T>);
-    policy_setters!();
+    common_setters!(SenderBuilder<T>, keying);
+    policy_setters!(T);
 
     /// How many values may wait for a worker before [`Sender::send`] waits: 65 536 unless set, at least 1. Whatever their number, 16 MiB
     /// may wait.
@@ -265,7 +283,7 @@ impl<T, C: Codec> SenderBuilder<T, C> {
     {
         let opened = self.settings.open::<T, (), C>(Direction::Down)?;
         let outgoing = opened.outgoing.expect("made for this direction");
-        Ok(Sender::new(outgoing, C::encode::<T>, Purpose::Value, opened.alive))
+        Ok(Sender::new(outgoing, C::encode::<T>, Purpose::Value, opened.alive).keyed(self.keying))
     }
 }
 

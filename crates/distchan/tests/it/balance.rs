@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use distchan::{Distribution, Server, Worker};
+use futures_util::{StreamExt, future};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -102,5 +103,44 @@ fn the_least_loaded_worker_is_given_the_next_job() {
         drop(jobs);
         assert_eq!(collect(&mut results).await.len(), 8);
         drop((small, large));
+    });
+}
+
+#[test]
+fn the_jobs_of_a_key_are_done_by_one_worker_in_order() {
+    run_paused(async {
+        let server = Server::bind("memory:keys").await.unwrap();
+        let builder = server.channel::<(String, u32), u32>("work").by_key(|(user, _)| user.clone());
+        let (jobs, mut results) = builder.open().unwrap();
+        let log: Arc<Mutex<Vec<(usize, String, u32)>>> = Arc::default();
+        let mut workers = Vec::new();
+        for number in 0..3 {
+            let worker = Worker::connect("memory:keys").await.unwrap();
+            let log = Arc::clone(&log);
+            let serving = worker.serve("work", move |(user, job): (String, u32)| {
+                log.lock().push((number, user, job));
+                async move { job }
+            });
+            tokio::spawn(serving.into_future());
+            workers.push(worker);
+        }
+        server.wait_for_workers(3).await;
+        for job in 0..300 {
+            jobs.send((format!("user {}", job % 10), job)).await.unwrap();
+        }
+        // The same keys, by the ways that calls and maps go.
+        assert_eq!(jobs.call(("user 7".to_owned(), 300)).await.unwrap(), 300);
+        let inputs = (301..311).map(|job| (format!("user {}", job % 10), job));
+        assert_eq!(jobs.map(inputs).filter(|result| future::ready(result.is_ok())).count().await, 10);
+        drop(jobs);
+        assert_eq!(collect(&mut results).await.len(), 300);
+        let log = log.lock();
+        for user in (0..10).map(|user| format!("user {user}")) {
+            let of_user: Vec<_> = log.iter().filter(|(_, other, _)| *other == user).collect();
+            assert!(of_user.iter().all(|(worker, ..)| *worker == of_user[0].0), "{user} has one worker");
+            assert!(of_user.is_sorted_by_key(|(.., job)| *job), "in order");
+        }
+        let busy = (0..3).filter(|number| log.iter().any(|(worker, ..)| worker == number)).count();
+        assert_eq!(busy, 3, "ten keys are shared by all three");
     });
 }

@@ -35,6 +35,7 @@ impl Play {
             failure_limit: rng.random_range(1..4),
             timeout_limit: rng.random_range(1..4),
             job_timeout: rng.random_bool(0.5).then_some(Duration::from_millis(50)),
+            by_key: rng.random_bool(0.25),
             distribution: if rng.random_bool(0.5) {
                 Distribution::RoundRobin
             } else {
@@ -213,7 +214,7 @@ impl Play {
         let helper = self.stage.join(4);
         self.hands.insert(helper, Vec::new());
         for round in 0.. {
-            assert!(round < 100, "it never ends: {:?}", self.stage.dispatch.stats());
+            assert!(round < 1000, "it never ends: {:?}", self.stage.dispatch.stats());
             for member in self.hands.keys().copied().collect::<Vec<_>>() {
                 self.hands
                     .entry(member)
@@ -268,6 +269,6 @@ fn each_job_has_one_outcome_whatever_happens() {
             }] += 1;
         }
     }
-    assert!(recalls > 100 && recalled > 100, "jobs are asked for, and come: {recalls}, {recalled}");
+    assert!(recalls > 50 && recalled > 50, "jobs are asked for, and come: {recalls}, {recalled}");
     assert!(seen.iter().all(|count| *count > 300), "every ending comes about: {seen:?}");
 }

@@ -4,4 +4,5 @@ mod balance;
 mod cancelling;
 mod chance;
 mod endings;
+mod keys;
 mod stage;

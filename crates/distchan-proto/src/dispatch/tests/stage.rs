@@ -54,13 +54,15 @@ impl Stage {
         self.submit_timed(jobs, &[]);
     }
 
-    /// Jobs whose value is their number in one byte; some have a deadline.
+    /// Jobs whose value is their number in one byte, and their key the rest by five; some have a deadline.
     pub(super) fn submit_timed(&mut self, jobs: u64, deadlines: &[(u32, Duration)]) {
         let first = self.dispatch.stats().submitted + 1;
         let payload: Vec<u8> = (first..first + jobs).map(|job| job.to_le_bytes()[0]).collect();
         let entry = |end| Entry { job: JobId(0), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Value };
         let entries = (1..).take(payload.len()).map(entry).collect();
-        let batch = Batch { payload: Bytes::from(payload), entries, deadlines: deadlines.to_vec() };
+        let numbers = (first..first + jobs).filter(|_| self.dispatch.keys.is_some());
+        let keys = numbers.map(|job| job % 5).collect();
+        let batch = Batch { payload: Bytes::from(payload), entries, deadlines: deadlines.to_vec(), keys };
         self.after(|stage| stage.dispatch.submit(stage.now, &batch));
     }
 
@@ -90,7 +92,7 @@ impl Stage {
         let payload = if kind == Kind::Failed { &b"no disk"[..] } else { b"" };
         let end = u32::try_from(payload.len()).expect("short");
         let entries = vec![Entry { job: JobId(job), attempt: Attempt(attempt), end, extra: further, kind }];
-        let batch = Batch { payload: Bytes::from_static(payload), entries, deadlines: Vec::new() };
+        let batch = Batch { payload: Bytes::from_static(payload), entries, ..Batch::default() };
         self.after(|stage| stage.dispatch.answer(stage.now, member, batch));
     }
 

@@ -15,15 +15,17 @@ pub(crate) struct Label {
     pub(crate) extra: u32,
     /// By when a job must be done.
     pub(crate) within: Option<Duration>,
+    /// A job's key, where the channel's jobs have keys.
+    pub(crate) key: Option<u64>,
 }
 
 impl Label {
     /// A value that needs no more than its place in the order.
     pub(crate) const VALUE: Self =
-        Self { kind: Kind::Value, delivery: Delivery::NONE, extra: 0, within: None };
+        Self { kind: Kind::Value, delivery: Delivery::NONE, extra: 0, within: None, key: None };
 
     pub(crate) const fn answer(kind: Kind, delivery: Delivery) -> Self {
-        Self { kind, delivery, extra: 0, within: None }
+        Self { kind, delivery, extra: 0, within: None, key: None }
     }
 
     /// A job whose results go to `sink`.

@@ -373,6 +373,7 @@ impl State {
             self.open.payload.truncate(before);
             return Err(SendErrorKind::TooLarge { size, limit });
         }
+        self.open.keys.extend(label.key);
         self.record(label, size);
         Ok(())
     }
