@@ -1,51 +1,57 @@
-//! The same work done by distchan and by what else people use, in two processes on one machine; one JSON line a run.
+//! The same work done by distchan and by what else people use, in two or more processes on one machine.
 //! What is typed stands here; it must not measure anything itself.
 //!
-//! `cargo run --release -p distchan-bench -- w2 --runs 5` runs every system that is built in, in turn, so that a change of
-//! the machine's mood meets all of them. Compare latencies (W4) with both processes on one core: `taskset -c 0 …`.
+//! `cargo run --release -p distchan-bench -- w2 --runs 5` runs one scenario on every system that is built in, in turn, so that a
+//! change of the machine's mood meets all of them, and prints one JSON line a run. `compare` runs all scenarios, and prints tables.
 
+mod compare;
 mod payload;
 mod process;
 mod report;
+mod runs;
 mod scenarios;
+mod stats;
 mod systems;
+mod usage;
 
-use std::process::Command;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, Parser};
 
-use crate::process::write_json_line;
-use crate::report::Report;
+use crate::compare::CompareArgs;
+use crate::runs::RunArgs;
 use crate::scenarios::{Order, Scenario, SystemName, Transport};
 
 #[derive(Debug, Parser)]
-#[command(about = "The same work done by distchan and by what else people use, one JSON line a run")]
+#[command(about = "The same work done by distchan and by what else people use")]
 enum Typed {
     /// One-way: the server sends, the worker decodes and checks
     W1(RunArgs),
     /// There and back: each job comes back as a result
     W2(RunArgs),
+    /// As w2 with 8 workers
+    W3(RunArgs),
+    /// As w2 with 64 workers
+    W3x(RunArgs),
     /// One job in flight: how long a round trip takes
     W4(RunArgs),
+    /// As w4 with all processes on one core
+    W4pin(RunArgs),
+    /// One-way with values of 1 MiB
+    W5(RunArgs),
+    /// One-way with values of 64 MiB
+    W5x(RunArgs),
+    /// Round trips of small jobs, alone and beside a value of 1 GiB on the same connection
+    W6(RunArgs),
+    /// As w1, sent by 1 task
+    W7a(RunArgs),
+    /// As w1, sent by 2 tasks
+    W7b(RunArgs),
+    /// As w1, sent by 4 tasks
+    W7c(RunArgs),
+    /// Every scenario by every system, several runs of each in turn, as tables
+    Compare(CompareArgs),
     #[command(hide = true)]
     Worker(WorkerArgs),
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// How many jobs [default: w1 20000000, w2 10000000, w4 20000]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    n: Option<u64>,
-    /// Who does it [default: every system that is built in, in turn]
-    #[arg(long)]
-    system: Option<SystemName>,
-    /// How often, each time in new processes
-    #[arg(long, default_value_t = 1)]
-    runs: u32,
-    /// What carries the bytes
-    #[arg(long, default_value_t = Transport::Tcp)]
-    transport: Transport,
 }
 
 #[derive(Debug, Args)]
@@ -57,49 +63,29 @@ struct WorkerArgs {
     #[arg(long)]
     transport: Transport,
     #[arg(long)]
+    size: usize,
+    #[arg(long)]
     address: String,
 }
 
 fn main() -> Result<()> {
     match Typed::parse() {
-        Typed::W1(args) => run_all(Scenario::W1, &args),
-        Typed::W2(args) => run_all(Scenario::W2, &args),
-        Typed::W4(args) => run_all(Scenario::W4, &args),
-        Typed::Worker(WorkerArgs { scenario, n, system, transport, address }) => {
-            systems::find(system)?.work(&Order { scenario, system, transport, n }, &address)
+        Typed::W1(args) => runs::run_all(Scenario::W1, &args),
+        Typed::W2(args) => runs::run_all(Scenario::W2, &args),
+        Typed::W3(args) => runs::run_all(Scenario::W3, &args),
+        Typed::W3x(args) => runs::run_all(Scenario::W3x, &args),
+        Typed::W4(args) => runs::run_all(Scenario::W4, &args),
+        Typed::W4pin(args) => runs::run_all(Scenario::W4pin, &args),
+        Typed::W5(args) => runs::run_all(Scenario::W5, &args),
+        Typed::W5x(args) => runs::run_all(Scenario::W5x, &args),
+        Typed::W6(args) => runs::run_all(Scenario::W6, &args),
+        Typed::W7a(args) => runs::run_all(Scenario::W7a, &args),
+        Typed::W7b(args) => runs::run_all(Scenario::W7b, &args),
+        Typed::W7c(args) => runs::run_all(Scenario::W7c, &args),
+        Typed::Compare(args) => compare::compare(&args),
+        Typed::Worker(WorkerArgs { scenario, n, system, transport, size, address }) => {
+            process::leash();
+            systems::find(system)?.work(&Order { scenario, system, transport, n, size }, &address)
         }
     }
-}
-
-fn run_all(scenario: Scenario, args: &RunArgs) -> Result<()> {
-    let n = args.n.unwrap_or(scenario.usual_n());
-    let systems = args.system.map_or_else(systems::built_in, |system| vec![system]);
-    let orders = systems.into_iter().map(|system| Order { scenario, system, transport: args.transport, n });
-    let orders: Vec<_> = orders.collect();
-    if let ([order], 1) = (orders.as_slice(), args.runs) {
-        return run_here(order);
-    }
-    let mut all_ran = true;
-    for _ in 0..args.runs {
-        for order in &orders {
-            all_ran &= run_in_new_process(order)?;
-        }
-    }
-    ensure!(all_ran, "a run failed, see above");
-    Ok(())
-}
-
-fn run_here(order: &Order) -> Result<()> {
-    let measured = systems::find(order.system)?.serve(order)?;
-    write_json_line(&Report::new(order, &measured))
-}
-
-/// Runs one order in a process of its own, so that no run inherits memory or threads of the one before; false if it failed.
-fn run_in_new_process(order: &Order) -> Result<bool> {
-    let status = Command::new(std::env::current_exe()?)
-        .args([order.scenario.to_string(), "--n".to_owned(), order.n.to_string()])
-        .args(["--system", &order.system.to_string()])
-        .args(["--transport", &order.transport.to_string()])
-        .status()?;
-    Ok(status.success())
 }

@@ -1,8 +1,10 @@
-//! Who does the work, one file each. A system's file is written as its user would write it: it must not be tuned
+//! Who does the work, one file or folder each. A system's file is written as its user would write it: it must not be tuned
 //! beyond what its own documentation advises. Systems do not know each other.
 
 mod distchan;
+mod patience;
 mod raw;
+mod raw_tokio;
 #[cfg(feature = "peers")]
 mod zmq;
 
@@ -11,20 +13,23 @@ use anyhow::Result;
 use crate::report::Measured;
 use crate::scenarios::{Order, SystemName};
 
-/// One way of carrying values between two processes. Both functions match on the order's scenario, so that the compiler
-/// names every system that a new scenario concerns.
+/// One way of carrying values between processes. `serve` and `work` match on what [`Scenario::work`](crate::scenarios::Scenario::work)
+/// says, so that the compiler names every system that a new kind of work concerns.
 pub(crate) trait System {
-    /// Is the server: binds, starts the worker with [`WorkerProcess::start`](crate::process::WorkerProcess::start),
-    /// starts the clock once it is connected, does the work, ends it, stops the clock.
+    /// Why this system cannot carry out an order here, in words that stand in a footnote. None if it can.
+    fn why_not(&self, order: &Order) -> Option<String>;
+
+    /// Is the server: binds, starts the workers with [`Crew::start`](crate::process::Crew::start), starts the clock once they are
+    /// connected, does the work, stops the clock, ends the work.
     fn serve(&self, order: &Order) -> Result<Measured>;
 
-    /// Is the worker: connects to `address`, says so with [`Shift::start`](crate::process::Shift::start), works until the end, reports.
+    /// Is a worker: connects to `address`, says so with [`Shift::start`](crate::process::Shift::start), works until the end, reports.
     fn work(&self, order: &Order, address: &str) -> Result<()>;
 }
 
 /// The systems of this build, in the order in which they take turns.
 pub(crate) fn built_in() -> Vec<SystemName> {
-    let mut systems = vec![SystemName::Distchan, SystemName::Raw];
+    let mut systems = vec![SystemName::Raw, SystemName::RawTokio, SystemName::Distchan];
     if cfg!(feature = "peers") {
         systems.push(SystemName::Zmq);
     }
@@ -36,9 +41,9 @@ pub(crate) fn find(name: SystemName) -> Result<Box<dyn System>> {
     match name {
         SystemName::Distchan => Ok(Box::new(distchan::Distchan)),
         SystemName::Raw => Ok(Box::new(raw::Raw)),
+        SystemName::RawTokio => Ok(Box::new(raw_tokio::RawTokio)),
         #[cfg(feature = "peers")]
         SystemName::Zmq => Ok(Box::new(zmq::Zmq)),
-        #[cfg(not(feature = "peers"))]
-        SystemName::Zmq => anyhow::bail!("zmq is not built in: add `--features peers` (needs libzmq)"),
+        _ => anyhow::bail!("{name} is not built in: add `--features peers` (needs libzmq)"),
     }
 }

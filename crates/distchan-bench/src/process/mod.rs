@@ -1,0 +1,210 @@
+//! The processes of a run and what they tell each other beside the values: that a worker is ready, and what it counted.
+//! They speak over the workers' standard output, so that no system carries the measurement of itself.
+
+mod leash;
+mod pin;
+mod watched;
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::leash::leash;
+pub(crate) use self::pin::pin_to_one_core;
+pub(crate) use self::watched::output_within;
+use crate::payload::Tally;
+use crate::report::Measured;
+use crate::scenarios::Order;
+use crate::usage::{cpu_time, cpu_time_of};
+
+/// What a worker says, one JSON line each, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+enum WorkerLine {
+    /// Connected: the clock may start.
+    Ready,
+    /// Saw the end of the work.
+    Done { tally: Tally, cpu: Option<Duration> },
+}
+
+/// The server's view: a worker that was started and is connecting. Killed when dropped; ends by itself when this process does.
+#[derive(Debug)]
+pub(crate) struct WorkerProcess {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    _leash: ChildStdin,
+}
+
+impl WorkerProcess {
+    /// Starts this program again, with these arguments, of which the first is a sub-command that ends with a [`Shift`].
+    pub(crate) fn start(args: &[String]) -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start a worker")?;
+        let stdout = child.stdout.take().context("the worker's standard output was piped")?;
+        let leash = child.stdin.take().context("the worker's standard input was piped")?;
+        Ok(Self { child, lines: BufReader::new(stdout), _leash: leash })
+    }
+
+    /// Waits until the worker says that it is connected.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        let WorkerLine::Ready = self.read_line()? else {
+            bail!("a worker reported before it was ready");
+        };
+        Ok(())
+    }
+
+    fn read_line(&mut self) -> Result<WorkerLine> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).context("read from a worker")?;
+        if line.is_empty() {
+            bail!("a worker ended without a report: {}", self.child.wait()?);
+        }
+        serde_json::from_str(&line).with_context(|| format!("a worker said {line:?}"))
+    }
+
+    fn read_report(&mut self) -> Result<(Tally, Option<Duration>)> {
+        let WorkerLine::Done { tally, cpu } = self.read_line()? else {
+            bail!("a worker was ready twice");
+        };
+        Ok((tally, cpu))
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        // Neither can fail in a way that matters: a worker that reported has ended or is about to.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All workers of a run.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    workers: Vec<WorkerProcess>,
+    /// A process that stands between server and workers, whose time counts too.
+    broker: Option<u32>,
+}
+
+impl Crew {
+    /// Starts as many workers as `order` asks for, for the server at `address`.
+    pub(crate) fn start(order: &Order, address: &str) -> Result<Self> {
+        let Order { scenario, system, transport, n, size } = order;
+        let args = [
+            "worker".to_owned(),
+            scenario.to_string(),
+            n.to_string(),
+            format!("--system={system}"),
+            format!("--transport={transport}"),
+            format!("--size={size}"),
+            format!("--address={address}"),
+        ];
+        let workers = (0..scenario.workers()).map(|_| WorkerProcess::start(&args)).collect::<Result<_>>()?;
+        Ok(Self { workers, broker: None })
+    }
+
+    /// Waits until all are connected, then starts the clock.
+    pub(crate) fn start_clock(mut self) -> Result<Clock> {
+        self.workers.iter_mut().try_for_each(WorkerProcess::wait_until_ready)?;
+        Ok(Clock { cpu: self.cpu_here(), start: Instant::now(), crew: self })
+    }
+
+    /// The time that was used on the server's side.
+    fn cpu_here(&self) -> Option<Duration> {
+        let broker = self.broker.map_or(Some(Duration::ZERO), cpu_time_of);
+        Some(cpu_time()? + broker?)
+    }
+
+    /// Waits until all have seen the end of the work; what they counted together, and the time that they used.
+    fn read_reports(&mut self) -> Result<(Tally, Option<Duration>)> {
+        let mut tally = Tally::default();
+        let mut cpu = Some(Duration::ZERO);
+        for worker in &mut self.workers {
+            let (its_tally, its_cpu) = worker.read_report()?;
+            tally.merge(its_tally);
+            cpu = cpu.zip(its_cpu).map(|(sum, its)| sum + its);
+        }
+        Ok((tally, cpu))
+    }
+}
+
+/// A run whose clock runs. What ends it decides whose count is believed.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    cpu: Option<Duration>,
+    crew: Crew,
+}
+
+impl Clock {
+    /// Stops when the workers have reported; their count is the result. For work that flows one way.
+    pub(crate) fn stop_on_report(mut self, sent: u64) -> Result<Measured> {
+        let (tally, workers_cpu) = self.crew.read_reports()?;
+        let elapsed = self.start.elapsed();
+        let cpu = add_cpu(self.cpu, self.crew.cpu_here(), workers_cpu);
+        Ok(Measured { elapsed, sent, tally, cpu, ..Measured::default() })
+    }
+
+    /// Stops now; `tally` is what the server counted.
+    pub(crate) fn stop(self, sent: u64, tally: Tally) -> Stopped {
+        let elapsed = self.start.elapsed();
+        let server_cpu = add_cpu(self.cpu, self.crew.cpu_here(), Some(Duration::ZERO));
+        let measured = Measured { elapsed, sent, tally, cpu: server_cpu, ..Measured::default() };
+        Stopped { measured, crew: self.crew }
+    }
+}
+
+/// A run that is over for the server; now its workers may be told.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    measured: Measured,
+    crew: Crew,
+}
+
+impl Stopped {
+    /// Waits for the workers, which must have been shown the end of the work.
+    pub(crate) fn wait(mut self) -> Result<Measured> {
+        let (_, workers_cpu) = self.crew.read_reports()?;
+        let cpu = self.measured.cpu.zip(workers_cpu).map(|(server, workers)| server + workers);
+        Ok(Measured { cpu, ..self.measured })
+    }
+}
+
+fn add_cpu(start: Option<Duration>, end: Option<Duration>, worker: Option<Duration>) -> Option<Duration> {
+    Some(end?.saturating_sub(start?) + worker?)
+}
+
+/// A worker's view of the same: it said that it is ready and owes a report.
+#[derive(Debug)]
+pub(crate) struct Shift {
+    cpu: Option<Duration>,
+}
+
+impl Shift {
+    /// Tells the server that this worker is connected.
+    pub(crate) fn start() -> Result<Self> {
+        write_json_line(&WorkerLine::Ready)?;
+        Ok(Self { cpu: cpu_time() })
+    }
+
+    /// Tells the server what arrived here, and what it cost.
+    pub(crate) fn end(self, tally: Tally) -> Result<()> {
+        let cpu = add_cpu(self.cpu, cpu_time(), Some(Duration::ZERO));
+        write_json_line(&WorkerLine::Done { tally, cpu })
+    }
+}
+
+/// Writes one line to standard output, in one piece.
+pub(crate) fn write_json_line(value: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&line)?;
+    Ok(stdout.flush()?)
+}
