@@ -28,6 +28,20 @@ pub(crate) struct Measured {
     pub(crate) broker_rss_kb: u64,
 }
 
+/// What is measured where each round trip is timed.
+#[derive(Debug, Default)]
+pub(crate) struct Timed {
+    /// The ids `0..sent` left.
+    pub(crate) sent: u64,
+    /// What arrived at the server.
+    pub(crate) tally: Tally,
+    pub(crate) round_trips: Vec<Duration>,
+    /// In W6, those with nothing beside them.
+    pub(crate) alone: Vec<Duration>,
+    /// In W6, how long the large value was under way.
+    pub(crate) beside: Option<Duration>,
+}
+
 /// What a run prints.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -16,7 +16,7 @@ pub(crate) use self::leash::leash;
 pub(crate) use self::pin::pin_to_one_core;
 pub(crate) use self::watched::output_within;
 use crate::payload::Tally;
-use crate::report::Measured;
+use crate::report::{Measured, Timed};
 use crate::scenarios::Order;
 use crate::usage::{cpu_time, cpu_time_of};
 
@@ -158,6 +158,14 @@ impl Clock {
         let measured = Measured { elapsed, sent, tally, cpu: server_cpu, ..Measured::default() };
         Stopped { measured, crew: self.crew }
     }
+
+    /// Stops now, after round trips.
+    pub(crate) fn stop_timed(self, timed: Timed) -> Stopped {
+        let Timed { sent, tally, round_trips, alone, beside } = timed;
+        let Stopped { measured, crew } = self.stop(sent, tally);
+        let elapsed = beside.unwrap_or(measured.elapsed);
+        Stopped { measured: Measured { elapsed, round_trips, alone, ..measured }, crew }
+    }
 }
 
 /// A run that is over for the server; now its workers may be told.
@@ -168,6 +176,13 @@ pub(crate) struct Stopped {
 }
 
 impl Stopped {
+    /// Takes a count that was finished after the clock had stopped.
+    #[cfg(feature = "peers")]
+    pub(crate) fn counted(mut self, tally: Tally) -> Self {
+        self.measured.tally = tally;
+        self
+    }
+
     /// Waits for the workers, which must have been shown the end of the work.
     pub(crate) fn wait(mut self) -> Result<Measured> {
         let (_, workers_cpu) = self.crew.read_reports()?;

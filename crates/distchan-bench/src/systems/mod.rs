@@ -2,9 +2,15 @@
 //! beyond what its own documentation advises. Systems do not know each other.
 
 mod distchan;
-mod patience;
+mod loops;
 mod raw;
 mod raw_tokio;
+#[cfg(feature = "peers")]
+mod remoc;
+#[cfg(feature = "peers")]
+mod tarpc;
+#[cfg(feature = "peers")]
+mod tonic;
 #[cfg(feature = "peers")]
 mod zmq;
 
@@ -31,7 +37,7 @@ pub(crate) trait System {
 pub(crate) fn built_in() -> Vec<SystemName> {
     let mut systems = vec![SystemName::Raw, SystemName::RawTokio, SystemName::Distchan];
     if cfg!(feature = "peers") {
-        systems.push(SystemName::Zmq);
+        systems.extend([SystemName::Tonic, SystemName::Zmq, SystemName::Remoc, SystemName::Tarpc]);
     }
     systems
 }
@@ -44,6 +50,12 @@ pub(crate) fn find(name: SystemName) -> Result<Box<dyn System>> {
         SystemName::RawTokio => Ok(Box::new(raw_tokio::RawTokio)),
         #[cfg(feature = "peers")]
         SystemName::Zmq => Ok(Box::new(zmq::Zmq)),
-        _ => anyhow::bail!("{name} is not built in: add `--features peers` (needs libzmq)"),
+        #[cfg(feature = "peers")]
+        SystemName::Remoc => Ok(Box::new(remoc::Remoc)),
+        #[cfg(feature = "peers")]
+        SystemName::Tarpc => Ok(Box::new(tarpc::Tarpc)),
+        #[cfg(feature = "peers")]
+        SystemName::Tonic => Ok(Box::new(tonic::Tonic)),
+        _ => anyhow::bail!("{name} is not built in: add `--features peers` (which needs libzmq)"),
     }
 }

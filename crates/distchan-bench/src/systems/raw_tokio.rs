@@ -1,8 +1,6 @@
 //! A ping-pong on a tokio socket, as a user would write it: the default runtime and `block_on`, no Nagle, a length before each
 //! value, a buffered reader. It must not be more clever than that: it is what latency costs with async, and without a channel.
 
-use std::time::Instant;
-
 use anyhow::{Context, Result, anyhow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -11,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::System;
+use super::loops::time_round_trips;
 use crate::payload::{Item, MAX_ENCODED, Payload, Tally};
 use crate::process::{Crew, Shift};
 use crate::report::Measured;
@@ -34,17 +33,13 @@ impl System for RawTokio {
             let crew = Crew::start(order, &listener.local_addr()?.to_string())?;
             let mut peer = Peer::new(listener.accept().await?.0)?;
             let clock = crew.start_clock()?;
-            let mut tally = Tally::default();
-            let mut round_trips = Vec::new();
-            for id in 0..order.n {
-                let start = Instant::now();
-                peer.send(&Item::job(id, &())).await?;
-                tally.add_result(&peer.recv().await?.context("the worker ended before its time")?);
-                round_trips.push(start.elapsed());
-            }
-            let stopped = clock.stop(order.n, tally);
+            let timed = time_round_trips(order, async |job| {
+                peer.send(&job).await?;
+                peer.recv().await?.context("the worker ended before its time")
+            });
+            let stopped = clock.stop_timed(timed.await?);
             peer.writing.shutdown().await?;
-            Ok(Measured { round_trips, ..stopped.wait()? })
+            stopped.wait()
         })
     }
 

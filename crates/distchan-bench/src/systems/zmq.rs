@@ -10,7 +10,7 @@ use zmq::{Context, Error, Message, PULL, PUSH, Socket, SocketType};
 use super::System;
 use crate::payload::{Blob, Item, MAX_ENCODED, Payload, Tally};
 use crate::process::{Crew, Shift};
-use crate::report::Measured;
+use crate::report::{Measured, Timed};
 use crate::scenarios::{Order, PATIENCE, Transport, Work};
 
 /// Small messages that a socket queues. The default of 1,000 makes them wait for each other; its guide says to raise it.
@@ -66,17 +66,16 @@ impl System for Zmq {
                 stopped.wait()
             }
             Work::OneInFlight => {
-                let mut tally = Tally::default();
-                let mut round_trips = Vec::new();
+                let mut timed = Timed { sent: n, ..Timed::default() };
                 for id in 0..n {
                     let start = Instant::now();
                     send(&jobs[0], &Item::job(id, &()))?;
-                    tally.merge(receive_results(&results, 1)?);
-                    round_trips.push(start.elapsed());
+                    timed.tally.merge(receive_results(&results, 1)?);
+                    timed.round_trips.push(start.elapsed());
                 }
-                let stopped = clock.stop(n, tally);
+                let stopped = clock.stop_timed(timed);
                 jobs[0].send(END, 0)?;
-                Ok(Measured { round_trips, ..stopped.wait()? })
+                stopped.wait()
             }
             Work::Beside => Err(anyhow!("refused by `why_not`")),
         }

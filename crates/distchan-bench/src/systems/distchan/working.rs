@@ -5,7 +5,7 @@ use std::cell::Cell;
 use anyhow::Result;
 use distchan::{JobReceiver, Sender, Worker};
 
-use super::super::patience::while_moving;
+use super::super::loops::while_moving;
 use super::{CHANNEL, LARGE, max_value};
 use crate::payload::{Blob, Item, Payload, Tally};
 use crate::process::Shift;

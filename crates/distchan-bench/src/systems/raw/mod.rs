@@ -5,7 +5,7 @@ mod batch;
 mod link;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
@@ -14,7 +14,7 @@ use self::link::{Link, Listener};
 use super::System;
 use crate::payload::{Blob, Item, Payload, Tally, max_encoded};
 use crate::process::{Clock, Crew, Shift};
-use crate::report::Measured;
+use crate::report::{Measured, Timed};
 use crate::scenarios::{Order, Work};
 
 #[derive(Debug)]
@@ -137,18 +137,17 @@ fn one_in_flight(
 ) -> Result<Measured> {
     let ends = incoming.into_iter().zip(outgoing).next();
     let (mut incoming, mut outgoing) = ends.ok_or_else(|| anyhow!("there is no worker"))?;
-    let mut tally = Tally::default();
-    let mut round_trips: Vec<Duration> = Vec::new();
+    let mut timed = Timed { sent: order.n, ..Timed::default() };
     for id in 0..order.n {
         let start = Instant::now();
         outgoing.encode(&Item::job(id, &()))?;
         outgoing.flush()?;
-        tally.add_result(&incoming.wait_for_one::<Item>()?);
-        round_trips.push(start.elapsed());
+        timed.tally.add_result(&incoming.wait_for_one::<Item>()?);
+        timed.round_trips.push(start.elapsed());
     }
-    let stopped = clock.stop(order.n, tally);
+    let stopped = clock.stop_timed(timed);
     outgoing.end()?;
-    Ok(Measured { round_trips, ..stopped.wait()? })
+    stopped.wait()
 }
 
 fn count<P: Payload>(mut incoming: Incoming) -> Result<Tally> {
