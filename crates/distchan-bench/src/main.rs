@@ -52,6 +52,9 @@ enum Typed {
     Compare(CompareArgs),
     #[command(hide = true)]
     Worker(WorkerArgs),
+    #[cfg(feature = "peers")]
+    #[command(hide = true)]
+    Broker,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +86,8 @@ fn main() -> Result<()> {
         Typed::W7b(args) => runs::run_all(Scenario::W7b, &args),
         Typed::W7c(args) => runs::run_all(Scenario::W7c, &args),
         Typed::Compare(args) => compare::compare(&args),
+        #[cfg(feature = "peers")]
+        Typed::Broker => systems::hold_broker(),
         Typed::Worker(WorkerArgs { scenario, n, system, transport, size, address }) => {
             process::leash();
             systems::find(system)?.work(&Order { scenario, system, transport, n, size }, &address)

@@ -96,11 +96,11 @@ impl Scenario {
     pub(crate) fn usual_n(self, system: SystemName) -> u64 {
         let slowness = system.slowness();
         match self {
-            Self::W1 | Self::W7a | Self::W7b | Self::W7c => 20_000_000 / slowness,
-            Self::W2 | Self::W3 | Self::W3x => 10_000_000 / slowness,
+            Self::W1 => 20_000_000 / slowness,
+            Self::W2 | Self::W3 | Self::W3x | Self::W7a | Self::W7b | Self::W7c => 10_000_000 / slowness,
             Self::W4 | Self::W4pin => 20_000,
-            Self::W5 => 4_000,
-            Self::W5x => 64,
+            Self::W5 => 4_000 / slowness.min(4),
+            Self::W5x => 32,
             Self::W6 => 5_000,
         }
     }
@@ -152,7 +152,8 @@ impl SystemName {
     fn slowness(self) -> u64 {
         match self {
             Self::Distchan | Self::Raw | Self::RawTokio => 1,
-            Self::Tonic | Self::Zmq => 4,
+            Self::Tonic => 2,
+            Self::Zmq => 4,
             Self::Nats => 10,
             Self::Tarpc => 20,
             Self::Remoc | Self::Jetstream => 100,

@@ -42,6 +42,16 @@ pub(crate) trait Payload:
     fn is_result(&self) -> bool;
 }
 
+/// Encodes a value into bytes of its own, for systems that take those. Small ones cost one allocation of the right size.
+#[cfg(feature = "peers")]
+pub(crate) fn encode(value: &impl Serialize) -> postcard::Result<bytes::Bytes> {
+    let mut small = [0; 256];
+    match postcard::to_slice(value, &mut small) {
+        Ok(encoded) => Ok(bytes::Bytes::copy_from_slice(encoded)),
+        Err(_) => postcard::to_allocvec(value).map(Into::into),
+    }
+}
+
 /// The most bytes that an encoded value of this order takes.
 pub(crate) fn max_encoded(order: &Order) -> usize {
     if order.scenario.usual_size().is_some() { blob::max_encoded(order.size) } else { MAX_ENCODED }

@@ -18,7 +18,7 @@ pub(crate) use self::watched::output_within;
 use crate::payload::Tally;
 use crate::report::{Measured, Timed};
 use crate::scenarios::Order;
-use crate::usage::{cpu_time, cpu_time_of};
+use crate::usage::{cpu_time, cpu_time_of, peak_memory_kb_of};
 
 /// What a worker says, one JSON line each, in this order.
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,6 +109,12 @@ impl Crew {
         Ok(Self { workers, broker: None })
     }
 
+    /// Counts the time of this process, too.
+    #[cfg(feature = "peers")]
+    pub(crate) fn with_broker(self, process: u32) -> Self {
+        Self { broker: Some(process), ..self }
+    }
+
     /// Waits until all are connected, then starts the clock.
     pub(crate) fn start_clock(mut self) -> Result<Clock> {
         self.workers.iter_mut().try_for_each(WorkerProcess::wait_until_ready)?;
@@ -119,6 +125,11 @@ impl Crew {
     fn cpu_here(&self) -> Option<Duration> {
         let broker = self.broker.map_or(Some(Duration::ZERO), cpu_time_of);
         Some(cpu_time()? + broker?)
+    }
+
+    /// The most memory of whoever stands between.
+    fn broker_rss_kb(&self) -> u64 {
+        self.broker.and_then(peak_memory_kb_of).unwrap_or(0)
     }
 
     /// Waits until all have seen the end of the work; what they counted together, and the time that they used.
@@ -148,14 +159,17 @@ impl Clock {
         let (tally, workers_cpu) = self.crew.read_reports()?;
         let elapsed = self.start.elapsed();
         let cpu = add_cpu(self.cpu, self.crew.cpu_here(), workers_cpu);
-        Ok(Measured { elapsed, sent, tally, cpu, ..Measured::default() })
+        let broker_rss_kb = self.crew.broker_rss_kb();
+        Ok(Measured { elapsed, sent, tally, cpu, broker_rss_kb, ..Measured::default() })
     }
 
     /// Stops now; `tally` is what the server counted.
     pub(crate) fn stop(self, sent: u64, tally: Tally) -> Stopped {
         let elapsed = self.start.elapsed();
         let server_cpu = add_cpu(self.cpu, self.crew.cpu_here(), Some(Duration::ZERO));
-        let measured = Measured { elapsed, sent, tally, cpu: server_cpu, ..Measured::default() };
+        let broker_rss_kb = self.crew.broker_rss_kb();
+        let measured =
+            Measured { elapsed, sent, tally, cpu: server_cpu, broker_rss_kb, ..Measured::default() };
         Stopped { measured, crew: self.crew }
     }
 

@@ -3,6 +3,8 @@
 
 mod distchan;
 mod loops;
+#[cfg(feature = "peers")]
+mod nats;
 mod raw;
 mod raw_tokio;
 #[cfg(feature = "peers")]
@@ -38,8 +40,15 @@ pub(crate) fn built_in() -> Vec<SystemName> {
     let mut systems = vec![SystemName::Raw, SystemName::RawTokio, SystemName::Distchan];
     if cfg!(feature = "peers") {
         systems.extend([SystemName::Tonic, SystemName::Zmq, SystemName::Remoc, SystemName::Tarpc]);
+        systems.extend([SystemName::Nats, SystemName::Jetstream]);
     }
     systems
+}
+
+/// Is the process that holds a broker, for the systems that have one.
+#[cfg(feature = "peers")]
+pub(crate) fn hold_broker() -> Result<()> {
+    nats::hold_broker()
 }
 
 /// Finds a system by its name; an error says how to build the one that is missing.
@@ -56,6 +65,11 @@ pub(crate) fn find(name: SystemName) -> Result<Box<dyn System>> {
         SystemName::Tarpc => Ok(Box::new(tarpc::Tarpc)),
         #[cfg(feature = "peers")]
         SystemName::Tonic => Ok(Box::new(tonic::Tonic)),
+        #[cfg(feature = "peers")]
+        SystemName::Nats => Ok(Box::new(nats::Nats)),
+        #[cfg(feature = "peers")]
+        SystemName::Jetstream => Ok(Box::new(nats::JetStream)),
+        #[cfg(not(feature = "peers"))]
         _ => anyhow::bail!("{name} is not built in: add `--features peers` (which needs libzmq)"),
     }
 }

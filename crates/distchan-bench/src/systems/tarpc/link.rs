@@ -14,6 +14,7 @@ use tarpc::{ClientMessage, Response};
 use tokio::net::TcpStream;
 
 use super::{BenchRequest, BenchResponse};
+use crate::payload::encode;
 
 type Received = ClientMessage<BenchRequest>;
 type Sent = Response<BenchResponse>;
@@ -38,7 +39,7 @@ impl<T: Serialize> Serializer<T> for Postcard {
     type Error = io::Error;
 
     fn serialize(self: Pin<&mut Self>, item: &T) -> io::Result<Bytes> {
-        postcard::to_allocvec(item).map(Bytes::from).map_err(io::Error::other)
+        encode(item).map_err(io::Error::other)
     }
 }
 
