@@ -3,8 +3,10 @@
 //!
 //! `cargo run --release -p distchan-bench -- w2 --runs 5` runs one scenario on every system that is built in, in turn, so that a
 //! change of the machine's mood meets all of them, and prints one JSON line a run. `compare` runs all scenarios, and prints tables.
+//! `idle` looks at this project alone.
 
 mod compare;
+mod own;
 mod payload;
 mod process;
 mod report;
@@ -18,6 +20,7 @@ use anyhow::Result;
 use clap::{Args, Parser};
 
 use crate::compare::CompareArgs;
+use crate::own::Own;
 use crate::runs::RunArgs;
 use crate::scenarios::{Order, Scenario, SystemName, Transport};
 
@@ -50,6 +53,8 @@ enum Typed {
     W7c(RunArgs),
     /// Every scenario by every system, several runs of each in turn, as tables
     Compare(CompareArgs),
+    #[command(flatten)]
+    Own(Own),
     #[command(hide = true)]
     Worker(WorkerArgs),
     #[cfg(feature = "peers")]
@@ -86,6 +91,7 @@ fn main() -> Result<()> {
         Typed::W7b(args) => runs::run_all(Scenario::W7b, &args),
         Typed::W7c(args) => runs::run_all(Scenario::W7c, &args),
         Typed::Compare(args) => compare::compare(&args),
+        Typed::Own(own) => own.run(),
         #[cfg(feature = "peers")]
         Typed::Broker => systems::hold_broker(),
         Typed::Worker(WorkerArgs { scenario, n, system, transport, size, address }) => {

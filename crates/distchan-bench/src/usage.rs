@@ -25,16 +25,21 @@ fn parse_cpu_time(stat: &str) -> Option<Duration> {
 
 /// The most memory that this process had resident, in KiB.
 pub(crate) fn peak_memory_kb() -> Option<u64> {
-    parse_peak_memory(&fs::read_to_string("/proc/self/status").ok()?)
+    parse_kb("VmHWM:", &fs::read_to_string("/proc/self/status").ok()?)
 }
 
 /// The same of another process.
 pub(crate) fn peak_memory_kb_of(process: u32) -> Option<u64> {
-    parse_peak_memory(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
+    parse_kb("VmHWM:", &fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
-fn parse_peak_memory(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// The memory that this process has resident now, in KiB.
+pub(crate) fn resident_memory_kb() -> Option<u64> {
+    parse_kb("VmRSS:", &fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn parse_kb(field: &str, status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use self::row::Row;
-use crate::process::{output_within, write_json_line};
+use crate::process::{line_within, write_json_line};
 use crate::report::{Line, Report};
 use crate::runs::in_new_process;
 use crate::scenarios::{Order, Scenario, SystemName, Transport};
@@ -118,12 +118,7 @@ fn run_in_turn(scenario: Scenario, systems: &[SystemName], args: &CompareArgs) -
 fn run_one(order: &Order) -> Result<Line> {
     let mut command = in_new_process(order)?;
     command.arg("--leashed");
-    let output = output_within(command, LIMIT)?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}", output.status, said.lines().next().unwrap_or_default());
-    }
-    let line: Line = serde_json::from_slice(&output.stdout).context("read the run's line")?;
+    let line = line_within(command, LIMIT)?;
     if let Line::Ran(Report { damaged: damaged @ 1.., .. }) = line {
         bail!("{damaged} values arrived with a wrong field");
     }

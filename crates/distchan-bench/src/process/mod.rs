@@ -1,8 +1,10 @@
 //! The processes of a run and what they tell each other beside the values: that a worker is ready, and what it counted.
 //! They speak over the workers' standard output, so that no system carries the measurement of itself.
 
+mod files;
 mod leash;
 mod pin;
+mod shift;
 mod watched;
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,9 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::files::raise_file_limit;
 pub(crate) use self::leash::leash;
 pub(crate) use self::pin::pin_to_one_core;
-pub(crate) use self::watched::output_within;
+pub(crate) use self::shift::Shift;
+pub(crate) use self::watched::line_within;
 use crate::payload::Tally;
 use crate::report::{Measured, Timed};
 use crate::scenarios::Order;
@@ -31,7 +35,7 @@ enum WorkerLine {
 
 /// The server's view: a worker that was started and is connecting. Killed when dropped; ends by itself when this process does.
 #[derive(Debug)]
-pub(crate) struct WorkerProcess {
+struct WorkerProcess {
     child: Child,
     lines: BufReader<ChildStdout>,
     _leash: ChildStdin,
@@ -39,7 +43,7 @@ pub(crate) struct WorkerProcess {
 
 impl WorkerProcess {
     /// Starts this program again, with these arguments, of which the first is a sub-command that ends with a [`Shift`].
-    pub(crate) fn start(args: &[String]) -> Result<Self> {
+    fn start(args: &[String]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(args)
             .stdin(Stdio::piped())
@@ -52,7 +56,7 @@ impl WorkerProcess {
     }
 
     /// Waits until the worker says that it is connected.
-    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+    fn wait_until_ready(&mut self) -> Result<()> {
         let WorkerLine::Ready = self.read_line()? else {
             bail!("a worker reported before it was ready");
         };
@@ -105,7 +109,12 @@ impl Crew {
             format!("--size={size}"),
             format!("--address={address}"),
         ];
-        let workers = (0..scenario.workers()).map(|_| WorkerProcess::start(&args)).collect::<Result<_>>()?;
+        Self::of(std::iter::repeat_n(args, scenario.workers()))
+    }
+
+    /// Starts a worker with each of these lists of arguments.
+    pub(crate) fn of<const N: usize>(args: impl IntoIterator<Item = [String; N]>) -> Result<Self> {
+        let workers = args.into_iter().map(|args| WorkerProcess::start(&args)).collect::<Result<_>>()?;
         Ok(Self { workers, broker: None })
     }
 
@@ -115,9 +124,14 @@ impl Crew {
         Self { broker: Some(process), ..self }
     }
 
+    /// Waits until all are connected.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        self.workers.iter_mut().try_for_each(WorkerProcess::wait_until_ready)
+    }
+
     /// Waits until all are connected, then starts the clock.
     pub(crate) fn start_clock(mut self) -> Result<Clock> {
-        self.workers.iter_mut().try_for_each(WorkerProcess::wait_until_ready)?;
+        self.wait_until_ready()?;
         Ok(Clock { cpu: self.cpu_here(), start: Instant::now(), crew: self })
     }
 
@@ -207,26 +221,6 @@ impl Stopped {
 
 fn add_cpu(start: Option<Duration>, end: Option<Duration>, worker: Option<Duration>) -> Option<Duration> {
     Some(end?.saturating_sub(start?) + worker?)
-}
-
-/// A worker's view of the same: it said that it is ready and owes a report.
-#[derive(Debug)]
-pub(crate) struct Shift {
-    cpu: Option<Duration>,
-}
-
-impl Shift {
-    /// Tells the server that this worker is connected.
-    pub(crate) fn start() -> Result<Self> {
-        write_json_line(&WorkerLine::Ready)?;
-        Ok(Self { cpu: cpu_time() })
-    }
-
-    /// Tells the server what arrived here, and what it cost.
-    pub(crate) fn end(self, tally: Tally) -> Result<()> {
-        let cpu = add_cpu(self.cpu, cpu_time(), Some(Duration::ZERO));
-        write_json_line(&WorkerLine::Done { tally, cpu })
-    }
 }
 
 /// Writes one line to standard output, in one piece.

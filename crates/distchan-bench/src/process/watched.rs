@@ -1,17 +1,27 @@
-//! A process whose output is wanted, and that must not be waited for without end.
+//! A process whose line is wanted, and that must not be waited for without end.
 
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 
 /// How often is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs a process that prints a few lines at most, and has called [`leash`](super::leash()): it is let go, and with it all that it
+/// Runs a process that prints one JSON line, and has called [`leash`](super::leash()): it is let go, and with it all that it
 /// started, when the time is up.
-pub(crate) fn output_within(mut command: Command, limit: Duration) -> Result<Output> {
+pub(crate) fn line_within<L: DeserializeOwned>(command: Command, limit: Duration) -> Result<L> {
+    let output = output_within(command, limit)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}", output.status, said.lines().next().unwrap_or_default());
+    }
+    serde_json::from_slice(&output.stdout).context("read the run's line")
+}
+
+fn output_within(mut command: Command, limit: Duration) -> Result<Output> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let leash = child.stdin.take().context("the standard input was piped")?;
     let deadline = Instant::now() + limit;

@@ -18,6 +18,7 @@ mod zmq;
 
 use anyhow::Result;
 
+pub(crate) use self::distchan::there_and_back;
 use crate::report::Measured;
 use crate::scenarios::{Order, SystemName};
 

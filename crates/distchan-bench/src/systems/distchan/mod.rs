@@ -10,6 +10,7 @@ use distchan::{Server, Worker};
 use tokio::runtime::Runtime;
 
 use self::place::Place;
+pub(crate) use self::serving::there_and_back;
 use super::System;
 use crate::payload::{Blob, Item, max_encoded};
 use crate::process::{Clock, Crew};

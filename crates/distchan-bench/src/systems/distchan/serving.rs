@@ -44,7 +44,8 @@ pub(super) fn one_way<P: Payload>(runtime: &Runtime, server: &Server, order: &Or
     clock.stop_on_report(n)
 }
 
-pub(super) fn there_and_back(runtime: &Runtime, server: &Server, order: &Order) -> Result<Measured> {
+/// Jobs out, results back, on a server that may have other workers and channels.
+pub(crate) fn there_and_back(runtime: &Runtime, server: &Server, order: &Order) -> Result<Measured> {
     let n = order.n;
     let (jobs, mut results) = server.channel::<Item, Item>(CHANNEL).open()?;
     let clock = start(runtime, server, order)?;

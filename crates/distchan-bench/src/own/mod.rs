@@ -1,0 +1,43 @@
+//! What is measured of this project alone: what idle workers cost. Nobody else stands beside it here, so nothing here may be called fast.
+
+mod idle;
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::process::leash;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Own {
+    /// What thousands of idle workers cost the server, and those that are busy
+    Idle(idle::IdleArgs),
+    #[command(hide = true)]
+    IdleServer(idle::Setup),
+    #[command(hide = true)]
+    IdleWorkers(idle::WaitingArgs),
+}
+
+impl Own {
+    /// Measures, and prints one JSON line; what a person wants to read meanwhile goes to standard error.
+    pub(crate) fn run(&self) -> Result<()> {
+        match self {
+            Self::Idle(args) => idle::measure(args),
+            Self::IdleServer(setup) => as_child(|| idle::serve(setup)),
+            Self::IdleWorkers(args) => as_child(|| idle::wait(args)),
+        }
+    }
+}
+
+/// Is a process that the measurement started, and that ends with it.
+fn as_child(part: impl FnOnce() -> Result<()>) -> Result<()> {
+    leash();
+    part()
+}
+
+/// Tells whoever watches.
+fn say(line: impl fmt::Display) -> Result<()> {
+    Ok(writeln!(io::stderr(), "{line}")?)
+}
