@@ -47,3 +47,14 @@ fn more_idle_workers_than_a_process_may_have_files_are_skipped() {
     let line = line(&["idle", "--workers", "4000000000"]);
     assert!(line["skipped"].as_str().is_some_and(|why| why.contains("ulimit")), "{line}");
 }
+
+#[test]
+fn memory_is_watched() {
+    // The bound is for large runs; here it must only not be in the way.
+    let line = line(&["memory", "--n", "20000", "--pause", "20", "--limit", "4000"]);
+    assert_eq!((&line["lost"], &line["duplicated"]), (&0.into(), &0.into()), "{line}");
+    if cfg!(target_os = "linux") {
+        assert_are_numbers(&line, &["server_rss_first_kb", "server_rss_max_kb", "server_rss_last_kb"]);
+        assert_eq!(line["is_bounded"], true, "{line}");
+    }
+}

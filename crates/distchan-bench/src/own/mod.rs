@@ -1,6 +1,8 @@
-//! What is measured of this project alone: what idle workers cost. Nobody else stands beside it here, so nothing here may be called fast.
+//! What is measured of this project alone: what idle workers cost, whether memory stays bounded.
+//! Nobody else stands beside it here, so nothing here may be called fast.
 
 mod idle;
+mod memory;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,10 +16,14 @@ use crate::process::leash;
 pub(crate) enum Own {
     /// What thousands of idle workers cost the server, and those that are busy
     Idle(idle::IdleArgs),
+    /// Whether the server's memory stays flat while the results' reader and a worker stop at times
+    Memory(memory::MemoryArgs),
     #[command(hide = true)]
     IdleServer(idle::Setup),
     #[command(hide = true)]
     IdleWorkers(idle::WaitingArgs),
+    #[command(hide = true)]
+    MemoryWorker(memory::WorkingArgs),
 }
 
 impl Own {
@@ -25,8 +31,10 @@ impl Own {
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Self::Idle(args) => idle::measure(args),
+            Self::Memory(args) => memory::measure(args),
             Self::IdleServer(setup) => as_child(|| idle::serve(setup)),
             Self::IdleWorkers(args) => as_child(|| idle::wait(args)),
+            Self::MemoryWorker(args) => as_child(|| memory::work(args)),
         }
     }
 }

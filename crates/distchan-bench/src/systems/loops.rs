@@ -10,7 +10,7 @@ use crate::report::Timed;
 use crate::scenarios::{Order, PATIENCE};
 
 /// Runs `work` until it ends, or until its count has stood still for [`PATIENCE`]: the rest is then counted as lost.
-pub(super) async fn while_moving(count: &Cell<u64>, work: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) async fn while_moving(count: &Cell<u64>, work: impl Future<Output = Result<()>>) -> Result<()> {
     while_counting(|| count.get(), work).await
 }
 

@@ -19,6 +19,7 @@ mod zmq;
 use anyhow::Result;
 
 pub(crate) use self::distchan::there_and_back;
+pub(crate) use self::loops::while_moving;
 use crate::report::Measured;
 use crate::scenarios::{Order, SystemName};
 
