@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p distchan-bench -- w2 --runs 5` runs one scenario on every system that is built in, in turn, so that a
 //! change of the machine's mood meets all of them, and prints one JSON line a run. `compare` runs all scenarios, and prints tables.
-//! `idle` and `memory` look at this project alone.
+//! `idle`, `memory` and `credit` look at this project alone.
 
 mod compare;
 mod own;

@@ -58,3 +58,20 @@ fn memory_is_watched() {
         assert_eq!(line["is_bounded"], true, "{line}");
     }
 }
+
+#[test]
+fn every_prefetch_is_tried() {
+    let line = line(&["credit", "--cases", "100us", "--runs", "2", "--scale", "0.002"]);
+    assert_eq!((&line["case"], &line["n"]), (&"100us".into(), &128.into()), "{line}");
+    assert_are_numbers(&line, &["adaptive_s", "dealt_s", "best_s", "ratio_to_best", "ratio_to_bound"]);
+    let credits: Vec<_> = line["fixed"].as_array().expect("a list").iter().map(|it| &it["credit"]).collect();
+    assert_eq!(credits, [1, 2, 4, 16]);
+}
+
+#[test]
+fn a_mix_has_a_bound_and_jobs_that_take_no_time_have_none() {
+    let mix = line(&["credit", "--cases", "mix", "--runs", "1", "--scale", "0.001"]);
+    assert_are_numbers(&mix, &["bound_s", "ratio_to_bound"]);
+    let micro = line(&["credit", "--cases", "1us", "--runs", "1", "--scale", "0.001"]);
+    assert!(micro["bound_s"].is_null(), "{micro}");
+}

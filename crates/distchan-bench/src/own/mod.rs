@@ -1,6 +1,7 @@
-//! What is measured of this project alone: what idle workers cost, whether memory stays bounded.
-//! Nobody else stands beside it here, so nothing here may be called fast.
+//! What is measured of this project alone: what idle workers cost, whether memory stays bounded, what is lost by not setting a
+//! prefetch. Nobody else stands beside it here, so nothing here may be called fast.
 
+mod credit;
 mod idle;
 mod memory;
 
@@ -18,12 +19,16 @@ pub(crate) enum Own {
     Idle(idle::IdleArgs),
     /// Whether the server's memory stays flat while the results' reader and a worker stop at times
     Memory(memory::MemoryArgs),
+    /// Jobs of every length, without a setting and with every sensible fixed prefetch
+    Credit(credit::CreditArgs),
     #[command(hide = true)]
     IdleServer(idle::Setup),
     #[command(hide = true)]
     IdleWorkers(idle::WaitingArgs),
     #[command(hide = true)]
     MemoryWorker(memory::WorkingArgs),
+    #[command(hide = true)]
+    CreditWorker(credit::WorkingArgs),
 }
 
 impl Own {
@@ -32,9 +37,11 @@ impl Own {
         match self {
             Self::Idle(args) => idle::measure(args),
             Self::Memory(args) => memory::measure(args),
+            Self::Credit(args) => credit::measure(args),
             Self::IdleServer(setup) => as_child(|| idle::serve(setup)),
             Self::IdleWorkers(args) => as_child(|| idle::wait(args)),
             Self::MemoryWorker(args) => as_child(|| memory::work(args)),
+            Self::CreditWorker(args) => as_child(|| credit::work(args)),
         }
     }
 }
