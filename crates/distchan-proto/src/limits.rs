@@ -68,7 +68,7 @@ pub const ENTRY_COST: u64 = 16;
 
 /// While so many bytes of results wait for the server's receiver, or are held for order or for their job's completion,
 /// the channel gives out no further jobs.
-pub const MAX_UNREAD_RESULTS: u64 = 64 * 1024 * 1024;
+pub const MAX_UNREAD_RESULTS: u64 = 16 * 1024 * 1024;
 
 /// The results of one unfinished job that the server keeps; a job that sends more fails.
 pub const MAX_RESULTS_PER_JOB: u64 = 64 * 1024 * 1024;

@@ -78,7 +78,7 @@ impl<T> Receiver<T> {
     /// Sets failed jobs aside: as long as what this returns (or a clone of it) lives, a job that was not completed is kept there, instead of
     /// being an error of [`Receiver::recv`]. It is set aside as its turn comes, so the receiver is to be read all the same.
     ///
-    /// What is kept there counts as unread, like results that nobody takes: at 64 MiB the channel gives out no further jobs until some are
+    /// What is kept there counts as unread, like results that nobody takes: at 16 MiB the channel gives out no further jobs until some are
     /// taken. On a worker, and on a channel from the workers, nothing fails, and nothing is ever there.
     pub fn failed(&mut self) -> FailedJobs {
         FailedJobs::new(self.intake.set_aside())

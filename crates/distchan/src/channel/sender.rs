@@ -72,7 +72,7 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     /// Dropping the future before it is done sends nothing. Senders that wait are served in the order in which they came; one that is
-    /// neither polled nor dropped holds up those behind it.
+    /// neither polled nor dropped keeps the room for one value.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         if self.push_quickly(&value) {
             return Ok(());

@@ -1,20 +1,22 @@
-//! Who waits for room, first come first served.
+//! Who waits for room, first come first served: whoever is granted some has it, whether it is polled or not, and is in nobody's way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::Waker;
 
 /// A place in the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
-/// The line.
+/// The line, and those who need not wait any more.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     line: VecDeque<(Ticket, Waker)>,
+    granted: BTreeSet<Ticket>,
     next: u64,
 }
 
 impl Waiters {
+    /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.line.is_empty()
     }
@@ -27,9 +29,17 @@ impl Waiters {
         ticket
     }
 
-    /// Whether it is this one's turn.
-    pub(crate) fn is_first(&self, ticket: Ticket) -> bool {
-        self.line.front().is_some_and(|(first, _)| *first == ticket)
+    /// Grants the first what it waits for; false where nobody waits.
+    pub(crate) fn grant_first(&mut self) -> bool {
+        let Some((ticket, waker)) = self.line.pop_front() else { return false };
+        self.granted.insert(ticket);
+        waker.wake();
+        true
+    }
+
+    /// Takes what was granted; false where nothing was yet.
+    pub(crate) fn take(&mut self, ticket: Ticket) -> bool {
+        self.granted.remove(&ticket)
     }
 
     /// Still waits, with a new waker.
@@ -41,18 +51,7 @@ impl Waiters {
 
     /// Leaves the line, wherever it stood.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
-        if self.is_first(ticket) {
-            self.line.pop_front();
-        } else {
-            self.line.retain(|(other, _)| *other != ticket);
-        }
-    }
-
-    /// Wakes the first; it stays in the line until it has taken its turn, then the next is woken.
-    pub(crate) fn wake_first(&self) {
-        if let Some((_, waker)) = self.line.front() {
-            waker.wake_by_ref();
-        }
+        self.line.retain(|(other, _)| *other != ticket);
     }
 
     /// Wakes all: there is nothing to wait for any more.

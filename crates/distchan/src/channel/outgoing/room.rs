@@ -116,10 +116,14 @@ impl State {
 
     /// There is more room than there was: for those who wait, else for those who watch.
     pub(super) fn offer_room(&mut self) {
-        if self.waiters.is_empty() {
+        // As many as there is room for, all at once: where each had to take its turn before the next is woken, several senders would be as slow
+        // as a scheduler.
+        while self.has_room() && self.waiters.grant_first() {
+            self.reserved += 1;
+            self.quick = Quick::default();
+        }
+        if self.is_free() {
             self.observers.drain(..).for_each(std::task::Waker::wake);
-        } else {
-            self.waiters.wake_first();
         }
     }
 }
@@ -138,21 +142,17 @@ impl Turn<'_> {
             let end = end.clone();
             return Poll::Ready(Err(end));
         }
-        let is_first =
-            self.ticket.map_or_else(|| state.waiters.is_empty(), |ticket| state.waiters.is_first(ticket));
-        if is_first && state.has_room() {
-            if let Some(ticket) = self.ticket.take() {
-                state.waiters.leave(ticket);
-            }
-            state.reserved += 1;
-            state.quick = Quick::default();
-            if state.has_room() {
-                state.offer_room();
-            }
-            return Poll::Ready(Ok(()));
-        }
         match self.ticket {
+            Some(ticket) if state.waiters.take(ticket) => {
+                self.ticket = None;
+                return Poll::Ready(Ok(()));
+            }
             Some(ticket) => state.waiters.update(ticket, cx.waker()),
+            None if state.is_free() => {
+                state.reserved += 1;
+                state.quick = Quick::default();
+                return Poll::Ready(Ok(()));
+            }
             None => {
                 self.ticket = Some(state.waiters.join(cx.waker().clone()));
                 state.quick = Quick::default();
@@ -166,10 +166,12 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut state = self.outgoing.state.lock();
-            state.waiters.leave(ticket);
-            if state.has_room() {
-                state.offer_room();
+            if state.waiters.take(ticket) {
+                state.reserved -= 1;
+            } else {
+                state.waiters.leave(ticket);
             }
+            state.offer_room();
         }
     }
 }

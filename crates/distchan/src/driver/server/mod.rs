@@ -170,7 +170,7 @@ pub(crate) struct ServerPort {
 }
 
 /// The machine is told of what was taken when it is this much: it counts to a bound that is 256 times as large.
-const WORTH_TELLING: u64 = limits::MAX_UNREAD_RESULTS / 256;
+const WORTH_TELLING: u64 = limits::MAX_UNREAD_RESULTS / 64;
 
 impl ServerPort {
     fn channel(&self) -> Option<ChannelId> {
