@@ -2,6 +2,7 @@
 //! what concerns one connection alone is begun anew with each. It knows nothing of what a job means, nor which channels there are
 //! beyond their numbers.
 
+mod assembly;
 pub(crate) mod compose;
 pub(crate) mod credit;
 pub(crate) mod outbox;
@@ -20,6 +21,7 @@ use crate::frame::header::{self, FrameKind};
 use crate::frame::{decode, preamble};
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::session::assembly::Assembly;
 use crate::session::outbox::Outbox;
 use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
@@ -77,13 +79,6 @@ pub(crate) struct Transmission {
     pub(crate) out: Output,
     /// Up to here it concerns the connection alone.
     raw: usize,
-}
-
-/// A channel's incoming body, as far as it is here.
-#[derive(Debug)]
-struct Assembly {
-    limit: usize,
-    body: Vec<u8>,
 }
 
 impl Session {
@@ -175,7 +170,7 @@ impl Session {
 
     /// Lets bodies of values up to `max_value` bytes arrive on a channel.
     pub(crate) fn expect_bodies(&mut self, channel: ChannelNo, max_value: usize) {
-        self.assemblies.insert(channel, Assembly { limit: body_limit(max_value), body: Vec::new() });
+        self.assemblies.insert(channel, Assembly::new(body_limit(max_value)));
     }
 
     /// Nothing arrives on a channel any more, and what has arrived of a body is dropped.
@@ -185,7 +180,7 @@ impl Session {
 
     /// Whether part of a body has arrived on a channel.
     pub(crate) fn is_assembling(&self, channel: ChannelNo) -> bool {
-        self.assemblies.get(&channel).is_some_and(|assembly| !assembly.body.is_empty())
+        self.assemblies.get(&channel).is_some_and(|assembly| !assembly.is_empty())
     }
 
     /// The next thing the peer said; `None` when more bytes are needed, or nothing matters any more.
@@ -373,18 +368,18 @@ impl Session {
         let Some(assembly) = self.assemblies.get_mut(&channel) else {
             return Err(ProtocolError::Unexpected("batch for a channel that is not open"));
         };
-        if assembly.body.is_empty() && !more {
+        if assembly.is_empty() && !more {
             // A small body that waits for its reader must not keep the whole buffer it arrived in.
             return Ok(Some(if piece.len() < SMALL_BODY { Bytes::copy_from_slice(&piece) } else { piece }));
         }
         if piece.is_empty() {
             return Err(ProtocolError::Malformed("batch: an empty piece"));
         }
-        if assembly.body.len() + piece.len() > assembly.limit {
-            return Err(ProtocolError::ValueTooLarge { limit: assembly.limit });
+        if assembly.len() + piece.len() > assembly.limit() {
+            return Err(ProtocolError::ValueTooLarge { limit: assembly.limit() });
         }
-        assembly.body.extend_from_slice(&piece);
-        Ok((!more).then(|| Bytes::from(std::mem::take(&mut assembly.body))))
+        assembly.push(&piece);
+        Ok((!more).then(|| assembly.take()))
     }
 
     /// Says goodbye: nothing more is read, what waits is still written.
