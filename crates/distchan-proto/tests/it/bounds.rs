@@ -135,7 +135,7 @@ fn workers_that_come_while_credit_is_withheld_wait_like_the_others() {
     (0..20).for_each(|_| cluster.nodes[first].answer(NO, value()));
     cluster.settle();
     let arrived = cluster.values.len();
-    assert!((8..=10).contains(&arrived), "{arrived}");
+    assert!((2..=4).contains(&arrived), "{arrived}");
     let second = enter(&mut cluster);
     cluster.nodes[second].answer(NO, value());
     cluster.settle();

@@ -68,7 +68,8 @@ impl Outgoing {
             }
             begun.tick(&mut due);
             pace.tick();
-            state.announcing.is_ticking = state.has_unannounced();
+            // Whoever goes on taking jobs is not to wake the driver for each of them.
+            state.announcing.is_ticking = state.has_unannounced() || state.pace.is_moving();
         }
         due
     }
@@ -88,9 +89,9 @@ impl Outgoing {
         }
     }
 
-    /// Whether ticks have something to do.
-    pub(crate) fn has_unannounced(&self) -> bool {
-        self.state.lock().has_unannounced()
+    /// Whether ticks have something to do, or will soon.
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.state.lock().announcing.is_ticking
     }
 }
 

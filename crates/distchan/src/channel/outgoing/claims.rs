@@ -20,7 +20,7 @@ use crate::channel::outgoing::{Label, Outgoing, State, Taking};
 /// So many jobs are claimed at once, at most.
 const MOST_AT_ONCE: usize = 64;
 
-/// ... and no more than this share of what the loop did between two ticks, which is about 20 µs of work: what is claimed is not given to another
+/// ... and no more than this share of what the loop did between two ticks, which is about 40 µs of work: what is claimed is not given to another
 /// worker, and its ends are said late.
 const SHARE: usize = 256;
 
@@ -79,6 +79,11 @@ impl Pace {
     pub(super) const fn tick(&mut self) {
         self.before = self.now;
         self.now = 0;
+    }
+
+    /// Whether jobs were taken between the last two ticks.
+    pub(super) const fn is_moving(&self) -> bool {
+        self.before > 0
     }
 
     fn at_once(&self) -> usize {

@@ -30,9 +30,9 @@ fn a_first_attempt_is_announced_once_when_it_outlasts_a_tick() {
     channel.begin(handle);
     assert_eq!(channel.answers.due_announcements(false), NOTHING);
     assert_eq!(channel.answers.due_announcements(true), NOTHING, "they may be a moment old");
-    assert!(channel.answers.has_unannounced());
+    assert!(channel.answers.is_ticking());
     assert_eq!(channel.answers.due_announcements(true), [(JobId(1), Attempt(1)), handle.key()]);
-    assert!(!channel.answers.has_unannounced());
+    assert!(!channel.answers.is_ticking());
     assert_eq!(channel.answers.due_announcements(true), NOTHING);
 }
 
@@ -49,8 +49,8 @@ fn what_is_answered_in_time_is_never_announced() {
     assert_eq!(intake.try_recv().unwrap(), 2);
     assert_eq!(channel.answers.due_announcements(true), NOTHING);
     assert!(intake.try_recv().is_err());
-    assert!(!channel.answers.has_unannounced());
     assert_eq!(channel.answers.due_announcements(true), NOTHING);
+    assert!(!channel.answers.is_ticking());
 }
 
 #[test]
@@ -68,6 +68,10 @@ fn the_ticker_is_woken_once_until_it_has_nothing_to_do() {
     (1..4).for_each(end);
     channel.answers.due_announcements(true);
     begin(4);
+    end(4);
+    assert_eq!(begun(), 1, "nor is it woken while jobs come and go");
+    (0..2).for_each(|_| _ = channel.answers.due_announcements(true));
+    begin(5);
     assert_eq!(begun(), 2);
 }
 

@@ -173,7 +173,7 @@ fn a_tick_sees_what_was_completed_without_a_word() {
     assert_eq!(channel.said(), [(Kind::Done, 1024, 1, 1), (Kind::Done, 2001, 1, 2)]);
     assert_eq!(intake.try_recv().unwrap(), 2004);
     let before = wakes();
-    assert!(channel.answers.has_unannounced());
+    assert!(channel.answers.is_ticking());
     channel.answers.due_announcements(true);
     assert_eq!(wakes(), before + 1, "the driver waits, and is to send it");
     assert_eq!(channel.said(), [(Kind::Done, 2003, 1, 1)]);

@@ -302,7 +302,7 @@ impl Core {
     /// Announces what was in hand at the last tick already; false when there is nothing more to announce.
     pub(super) fn tick(&mut self) -> bool {
         self.announce(true);
-        self.ends.values().any(|ends| ends.answers.has_unannounced())
+        self.ends.values().any(|ends| ends.answers.is_ticking())
     }
 
     fn announce(&mut self, tick: bool) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use distchan_proto::limits;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -14,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::driver::clock::LINGER;
 use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended};
-use crate::driver::worker::{Shared, io as thread};
+use crate::driver::worker::Shared;
+use crate::driver::worker::io::Places;
 use crate::transport::{Address, Stream, WriteHalf};
 
 /// Before the second attempt to connect again it waits up to this; before each further one, up to twice as long ...
@@ -23,8 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... but no longer than this. A server that is back is found within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often it looks for jobs that take long, and are to be announced: a job is, after one to two of these.
-const TICK: Duration = Duration::from_millis(5);
+/// How often it looks for jobs that take long, and are to be announced: a job is, after one to two of these. Each look costs whoever is in the
+/// middle of a round trip a few switches between threads.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Begins to connect, on the I/O thread where there is another process; the answer is about the first connection's transport alone. `patience` is how long a lost server
 /// is looked for.
@@ -35,15 +36,15 @@ pub(crate) fn spawn(
 ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (connected, answer) = oneshot::channel();
     // Within one process a busy runtime holds up both ends alike, and tests may have stopped its clock.
-    let runtime = if matches!(address, Address::Memory(_)) { Handle::current() } else { thread::runtime()? };
-    runtime.spawn(async move {
+    let places = if matches!(address, Address::Memory(_)) { Places::here() } else { Places::threads()? };
+    places.bytes.clone().spawn(async move {
         // Also where a user's transform panics: nobody must wait for what can no longer happen.
         let _over = Over(Arc::clone(&shared));
         match Stream::connect(&address).await {
             Ok(stream) => {
                 // Whoever asked may have gone; the machine knows.
                 let _ = connected.send(Ok(()));
-                run(&shared, &address, patience, stream).await;
+                run(&shared, &places, &address, patience, stream).await;
             }
             Err(error) => {
                 let _ = connected.send(Err(error));
@@ -54,12 +55,18 @@ pub(crate) fn spawn(
 }
 
 /// One connection after the other.
-async fn run(shared: &Arc<Shared>, address: &Address, patience: Duration, mut stream: Stream) {
+async fn run(
+    shared: &Arc<Shared>,
+    places: &Places,
+    address: &Address,
+    patience: Duration,
+    mut stream: Stream,
+) {
     // Since when, and how often, a connection was looked for in vain.
     let mut search = Search::new();
     loop {
         let began = Instant::now();
-        let ended = run_connection(shared, stream).await;
+        let ended = run_connection(shared, places, stream).await;
         shared.with(|core, _| core.machine.handle_disconnected(&ended.reason));
         if !shared.look(|core| core.machine.has_session()) {
             // What a first connection did not bring, whoever connects decides whether to try for.
@@ -145,7 +152,7 @@ fn random() -> u64 {
 }
 
 /// One connection, until it is over.
-async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
+async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -> Ended {
     let route = stream.route_of_worker();
     shared.forget_closing().await;
     let (reader, writer) = stream.into_split();
@@ -157,7 +164,7 @@ async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
     let mut others = JoinSet::new();
     others.spawn(write(Arc::clone(shared), writer));
     others.spawn(keep_time(Arc::clone(shared)));
-    others.spawn(keep_ticking(Arc::clone(shared)));
+    others.spawn_on(keep_ticking(Arc::clone(shared)), &places.ticks);
     let reading = pump::read(reader, |input: &mut BytesMut| {
         shared.with(|core, now| core.machine.handle_input(now, input))
     });
