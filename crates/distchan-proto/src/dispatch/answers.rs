@@ -9,7 +9,7 @@ use crate::dispatch::outcome;
 use crate::dispatch::parts::Parts;
 use crate::dispatch::records;
 use crate::dispatch::{Dispatch, endings::Next};
-use crate::failure::AttemptEnd;
+use crate::failure::{AttemptEnd, Ending};
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::sabotage::Sabotage;
 use crate::time::Time;
@@ -36,6 +36,11 @@ impl Dispatch {
                 continue;
             }
             let run = (0..entry.run()).map(|further| JobId(entry.job.0.wrapping_add(further)));
+            if self.policy.speculate_after.is_some()
+                && matches!(entry.kind, Kind::Result | Kind::Last | Kind::Done | Kind::Failed)
+            {
+                run.clone().for_each(|job| self.prefer(now, member, job, entry.attempt));
+            }
             match entry.kind {
                 Kind::Result => {
                     index = self.answer_results(member, index, &mut parts);
@@ -93,8 +98,11 @@ impl Dispatch {
             lease.trim(|job| lots.first_open(job));
         }
         if lease.is_sparse() {
-            lease
-                .compact(|job, attempt| lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)));
+            let records = &self.records;
+            lease.compact(|job, attempt| {
+                lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt))
+                    || records.twin(job).is_some_and(|twin| twin.is_with(member, attempt))
+            });
         }
         self.restand(member);
         if let Some(keys) = &mut self.keys {
@@ -217,6 +225,11 @@ impl Dispatch {
             self.answer_failed(now, member, job, attempt, outcome::overflow, parts);
             return None;
         }
+        if self.records.twin(job).is_some()
+            && self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt))
+        {
+            self.drop_twin(job);
+        }
         let key = self.keys.is_some().then(|| self.lots.key_of(job)).flatten();
         let Some(Settled { slot, sink, bytes }) = self.lots.settle(job, member, attempt) else {
             self.refuse(member, job, attempt);
@@ -260,7 +273,10 @@ impl Dispatch {
 
     fn answer_returned(&mut self, now: Time, member: MemberId, job: JobId, entry: &Entry) {
         if !self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, entry.attempt)) {
-            return self.refuse(member, job, entry.attempt);
+            if !self.return_twin(member, job, entry.attempt) {
+                self.refuse(member, job, entry.attempt);
+            }
+            return;
         }
         self.release_from(member, job);
         if let Some(identity) = self.lease(member).map(|lease| lease.identity.clone()) {
@@ -277,7 +293,7 @@ impl Dispatch {
     /// that it had begun, gives it back like any other.
     fn answer_unbegun(&mut self, now: Time, member: MemberId, job: JobId, entry: &Entry) {
         let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, entry.attempt)) else {
-            return self.refuse(member, job, entry.attempt);
+            return self.answer_returned(now, member, job, entry);
         };
         let is_known = slot.has_record();
         let was_begun = is_known && self.records.get(job).is_some_and(|record| record.started.is_some());
@@ -287,7 +303,16 @@ impl Dispatch {
         }
         self.release_from(member, job);
         self.outcomes.forget(job);
-        self.requeue(job);
+        match self.records.twin(job).filter(|twin| twin.handed.is_some()) {
+            Some(twin) => self.promote(now, job, twin),
+            None if self.records.get(job).is_some_and(|record| record.is_deadly(self.policy.crash_limit)) => {
+                self.give_up(job, Ending::Dead, false);
+            }
+            None => {
+                self.drop_twin(job);
+                self.requeue(job);
+            }
+        }
         self.stats.recalled += 1;
         self.note_laden(member);
     }

@@ -23,6 +23,8 @@ pub(crate) struct Balance {
     due: Option<Time>,
     /// How many jobs are to be asked of which workers.
     recalls: Vec<(MemberId, u32)>,
+    /// Workers that have something to be handed beside what is placed with them.
+    resumed: Vec<MemberId>,
 }
 
 impl Balance {
@@ -31,8 +33,19 @@ impl Balance {
         self.due
     }
 
+    /// A worker has something to be handed.
+    pub(crate) fn resume(&mut self, member: MemberId) {
+        self.resumed.push(member);
+    }
+
+    /// Those that have, since the last call.
+    pub(crate) fn take_resumed(&mut self) -> Vec<MemberId> {
+        std::mem::take(&mut self.resumed)
+    }
+
     /// A worker has left.
     pub(crate) fn forget(&mut self, member: MemberId) {
+        self.resumed.retain(|other| *other != member);
         self.laden.retain(|other| *other != member);
         self.recalls.retain(|(other, _)| *other != member);
     }
@@ -67,8 +80,9 @@ impl Dispatch {
 
     /// Sees to it that whoever is idle is not so for long, while others have too much.
     pub(super) fn plan_balance(&mut self, now: Time) {
-        if self.balance.due.is_none() && self.is_unbalanced() {
-            self.balance.due = Some(now + PERIOD);
+        if self.balance.due.is_none() {
+            let soon = self.is_unbalanced().then(|| now + PERIOD);
+            self.balance.due = soon.or_else(|| self.next_look_at_stragglers(now));
         }
     }
 
@@ -86,6 +100,7 @@ impl Dispatch {
             return;
         }
         self.balance.due = None;
+        self.speculate(now);
         let mut idle = u32::try_from(self.ring.idle()).unwrap_or(u32::MAX);
         for _ in 0..self.balance.laden.len().min(LOOKED_AT) {
             if idle == 0 || !self.is_unbalanced() {

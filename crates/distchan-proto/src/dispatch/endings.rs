@@ -46,8 +46,12 @@ impl Dispatch {
         }
     }
 
-    fn start(&mut self, now: Time, member: MemberId, job: JobId, attempt: Attempt) {
+    pub(super) fn start(&mut self, now: Time, member: MemberId, job: JobId, attempt: Attempt) {
         let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt)) else {
+            let twin = self.records.get_mut(job).and_then(|record| record.twin.as_mut());
+            if let Some(twin) = twin.filter(|twin| twin.is_with(member, attempt)) {
+                twin.started.get_or_insert(now);
+            }
             return;
         };
         slot.mark_record();
@@ -130,13 +134,23 @@ impl Dispatch {
 
     /// Does what is next for a job that nobody has.
     pub(super) fn go_on(&mut self, now: Time, job: JobId, next: Next) {
-        if let Next::End(ending) = next {
-            return self.give_up(job, ending, false);
+        let twin = self.records.twin(job).filter(|twin| next == Next::AtOnce && twin.handed.is_some());
+        if let Some(twin) = twin {
+            return self.promote(now, job, twin);
         }
+        self.drop_twin(job);
+        // With the worker of a second delivery one too many may have been lost.
+        let is_deadly = self.records.get(job).is_some_and(|record| record.is_deadly(self.policy.crash_limit));
+        match next {
+            Next::End(ending) => return self.give_up(job, ending, false),
+            Next::AtOnce | Next::Later if is_deadly => return self.give_up(job, Ending::Dead, false),
+            Next::AtOnce | Next::Later => {}
+        }
+        let last_twin = self.records.get(job).map_or(0, |record| record.last_twin);
         let Some(slot) = self.lots.slot_mut(job) else {
             return;
         };
-        slot.attempt.0 = slot.attempt.0.saturating_add(1);
+        slot.attempt.0 = slot.attempt.0.max(last_twin).saturating_add(1);
         self.stats.redelivered += 1;
         let troubles = self.records.get(job).map_or(0, |record| record.failures + record.timeouts);
         let delay = self.policy.delay(troubles);
@@ -167,6 +181,7 @@ impl Dispatch {
 
     /// Gives a job that nobody has an outcome that is no completion.
     pub(super) fn give_up(&mut self, job: JobId, ending: Ending, is_overdue: bool) {
+        self.drop_twin(job);
         let value = self.lots.job_mut(job).map(|(_, payload)| payload.shared());
         let (Some(settled), Some(value)) = (self.lots.end(job), value) else {
             return;

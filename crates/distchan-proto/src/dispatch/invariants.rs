@@ -71,6 +71,23 @@ impl Dispatch {
             records += usize::from(slot.has_record());
             self.check_record(job, slot);
         }
+        let mut waiting_twins = 0;
+        for (job, twin) in self.records.twins() {
+            let bytes = self.lots.census().find(|(other, ..)| *other == job).map(|(_, _, bytes)| bytes);
+            let bytes = bytes.expect("a twin's job has no outcome");
+            let of_member = members.entry(twin.member).or_default();
+            if twin.handed.is_some() {
+                of_member.1.add(bytes);
+                deliveries.insert((twin.member, job, twin.attempt));
+            } else {
+                of_member.1.bytes += bytes;
+                waiting_twins += 1;
+            }
+        }
+        let doubled = self.records.twins().filter(|(_, twin)| twin.handed.is_some()).count();
+        assert_eq!(doubled as u64, self.doubled, "who is with two workers is counted");
+        let waiting: usize = self.leases.iter().flatten().map(|lease| lease.twins().len()).sum();
+        assert_eq!(waiting, waiting_twins, "whoever is to be handed a twin has it in its lease");
         assert_eq!(self.backlog.len(), backlog, "the backlog has the jobs that are in it");
         let counted = Count { jobs: self.backing_off.jobs, bytes: self.backing_off.bytes };
         assert_eq!(counted, backing_off, "who backs off is counted");

@@ -113,6 +113,8 @@ pub(crate) struct Lease {
     wanted: usize,
     /// Taken by the writer, oldest first. What was answered stays until it is much.
     handed: RunQueue,
+    /// Jobs that another worker has for long, and this one is to be handed too.
+    twins: VecDeque<JobId>,
     /// Deliveries that the worker has not answered.
     outstanding: u32,
     /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
@@ -156,6 +158,7 @@ impl Lease {
             placed: RunQueue::default(),
             wanted: 0,
             handed: RunQueue::default(),
+            twins: VecDeque::new(),
             outstanding: 0,
             revoked: BTreeMap::new(),
             bytes: 0,
@@ -178,7 +181,7 @@ impl Lease {
 
     /// Jobs in hand, placed or handed.
     pub(crate) fn in_hand(&self) -> u32 {
-        u32::try_from(self.wanted).unwrap_or(u32::MAX).saturating_add(self.outstanding)
+        u32::try_from(self.wanted + self.twins.len()).unwrap_or(u32::MAX).saturating_add(self.outstanding)
     }
 
     /// Jobs on their way or being worked on, wanted or not.
@@ -308,6 +311,38 @@ impl Lease {
         self.is_active()
             && self.wanted < limits::MAX_QUEUED_BY_KEY as usize
             && self.placed_bytes < limits::MAX_QUEUED_BYTES_BY_KEY
+    }
+
+    /// It is to be handed a job of so many bytes that another worker has.
+    pub(crate) fn add_twin(&mut self, now: Time, job: JobId, bytes: u64) {
+        if self.in_hand() == 0 {
+            self.window.begun(now);
+        }
+        self.twins.push_back(job);
+        self.bytes += bytes;
+    }
+
+    /// The next of those.
+    pub(crate) fn next_twin(&self) -> Option<JobId> {
+        self.twins.front().copied()
+    }
+
+    /// The writer has taken it.
+    pub(crate) fn hand_twin(&mut self, job: JobId, attempt: Attempt) {
+        self.twins.pop_front();
+        self.handed.push(Run { first: job, count: 1, attempt });
+        self.outstanding += 1;
+    }
+
+    /// It is not to be handed this one after all.
+    pub(crate) fn drop_twin(&mut self, job: JobId, bytes: u64) {
+        self.twins.retain(|other| *other != job);
+        self.bytes -= bytes;
+    }
+
+    /// All that wait.
+    pub(crate) fn twins(&self) -> Vec<JobId> {
+        self.twins.iter().copied().collect()
     }
 
     /// The jobs that the writer takes next. Some may have their outcome already.

@@ -127,6 +127,14 @@ impl Slot {
         self.word = Self::word(Place::Placed, member) | self.word & RECORD;
     }
 
+    /// Another worker has it from now on.
+    pub(crate) const fn hand_to(&mut self, member: MemberId, attempt: Attempt, stamp: Stamp) {
+        self.word = Self::word(Place::Handed, member) | self.word & RECORD;
+        self.attempt = attempt;
+        self.handed_at = stamp.0;
+    }
+
+    /// Its worker's connection has taken it.
     #[inline]
     pub(crate) const fn hand(&mut self, stamp: Stamp) {
         self.word += Place::Handed as u32 - Place::Placed as u32;
@@ -294,6 +302,14 @@ impl Lots {
     #[inline]
     pub(crate) fn sink_of(&mut self, job: JobId) -> SinkId {
         self.find(job).map_or(SinkId::RECEIVER, |(lot, index)| lot.sinks.get(index))
+    }
+
+    /// The oldest of the jobs that are with a worker, `most` at most, of those that a look at a few thousand finds.
+    pub(crate) fn oldest_handed(&self, most: usize) -> Vec<(JobId, Slot)> {
+        const LOOKED_AT: usize = 4096;
+        let lots = self.by_first.values().filter_map(|index| self.lots.get(*index)?.as_ref());
+        let slots = lots.flat_map(|lot| (lot.first..).map(JobId).zip(lot.slots.iter().copied()));
+        slots.take(LOOKED_AT).filter(|(_, slot)| slot.place() == Place::Handed).take(most).collect()
     }
 
     /// A job's key, as long as its lot is here. Jobs without keys have one for all of them.

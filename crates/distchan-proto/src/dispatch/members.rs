@@ -70,11 +70,18 @@ impl Dispatch {
         self.stats.workers -= 1;
         let placed = lease.take_placed();
         self.give_back(member, &placed);
+        for job in lease.twins() {
+            self.records.open(job).twin = None;
+        }
         // Whoever had begun something was brought down by that, if by a job at all: the others only stood by.
         let is_explained = departure == Departure::Lost
             && (lease.is_busy_with_revoked()
                 || lease.handed().any(|(job, attempt)| self.is_started_with(job, attempt, member)));
         for (job, attempt) in lease.handed() {
+            if let Some(twin) = self.records.twin(job).filter(|twin| twin.is_with(member, attempt)) {
+                self.lose_twin(now, job, twin, departure == Departure::Lost, &lease.identity);
+                continue;
+            }
             let is_known = !Sabotage::ForgetOnDisconnect.is_on();
             if is_known && self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
                 self.vacate(member, job);
@@ -139,6 +146,8 @@ impl Dispatch {
         if let Some(keys) = &mut self.keys {
             keys.leave(member, lease.identity.session);
         }
+        let twins = lease.twins();
+        twins.into_iter().for_each(|job| self.drop_twin(job));
         self.take_back_placed(member);
         self.restand(member);
     }

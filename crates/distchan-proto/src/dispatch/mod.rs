@@ -25,6 +25,7 @@ mod records;
 pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod window;
 
 use std::collections::BTreeSet;
@@ -79,6 +80,8 @@ pub(crate) struct Dispatch {
     balance: Balance,
     /// Where jobs have keys.
     keys: Option<Keys>,
+    /// How many jobs two workers have.
+    doubled: u64,
     /// Deliveries that nobody wants any more, and whose workers have not been told.
     revoked: Vec<(MemberId, Attempt, JobId)>,
     outcomes: Outcomes,
@@ -92,6 +95,7 @@ pub(crate) struct Dispatch {
 impl Dispatch {
     pub(crate) fn new(ordered: bool, policy: Policy) -> Self {
         Self {
+            doubled: 0,
             keys: policy.by_key.then(Keys::default),
             policy,
             lots: Lots::default(),
@@ -176,6 +180,7 @@ impl Dispatch {
         if self.keys.is_some() {
             return self.place_by_key(now, ready);
         }
+        ready.extend(self.balance.take_resumed());
         while let Some(job) = self.backlog.first_blamed()
             && self.outcomes.admits(job)
             && self.may_place(job)
@@ -304,7 +309,8 @@ impl Dispatch {
 
     /// Whether `member`'s connection could write a job now.
     pub(crate) fn can_take(&self, member: MemberId) -> bool {
-        self.lease(member).is_some_and(|lease| lease.to_hand(self.keys.is_some()) > 0)
+        self.lease(member)
+            .is_some_and(|lease| lease.to_hand(self.keys.is_some()) > 0 || lease.next_twin().is_some())
     }
 
     /// Hands `member`'s jobs to `visit`, in order: the entry of the first of some, and all of their bytes. As many as it says it has taken
@@ -353,6 +359,7 @@ impl Dispatch {
                 return;
             }
         }
+        self.take_twins(now, member, &mut visit);
     }
 
     /// Passes on values that no job asked for.
@@ -380,7 +387,8 @@ impl Dispatch {
     pub(crate) fn stats(&self) -> ChannelStats {
         let leases = || self.leases.iter().flatten();
         let revoked: u64 = leases().map(Lease::revoked).sum();
-        let handed = leases().map(|lease| u64::from(lease.outstanding())).sum::<u64>() - revoked;
+        let outstanding = leases().map(|lease| u64::from(lease.outstanding())).sum::<u64>();
+        let handed = outstanding - revoked - self.doubled;
         ChannelStats {
             queued: self.lots.unsettled() - handed,
             in_flight: handed,

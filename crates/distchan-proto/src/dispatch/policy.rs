@@ -24,6 +24,9 @@ pub struct Policy {
     /// Whether jobs have keys, and those of one key go to one worker, in order, as long as it takes part: then `distribution` means nothing.
     /// Default: no.
     pub by_key: bool,
+    /// A job that is with one worker for so long, while another is idle, is given to that one too: whoever says something of it first has
+    /// it. Default `None`: no job is run twice for speed.
+    pub speculate_after: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             distribution: Distribution::RoundRobin,
             by_key: false,
+            speculate_after: None,
         }
     }
 }

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::dispatch::lease::MemberId;
 use crate::failure::{AttemptEnd, AttemptRecord};
-use crate::ids::JobId;
+use crate::ids::{Attempt, JobId};
 use crate::limits;
 use crate::time::Time;
 
@@ -23,6 +24,28 @@ pub(crate) struct Record {
     pub(crate) started: Option<Time>,
     deadline: Option<Time>,
     due: Option<(Time, Due)>,
+    /// Another worker that has it at the same time.
+    pub(crate) twin: Option<Twin>,
+    /// The highest attempt that a twin had.
+    pub(crate) last_twin: u32,
+}
+
+/// A job's second delivery, beside the one that its slot knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) member: MemberId,
+    pub(crate) attempt: Attempt,
+    /// When it was handed, unless it still waits for its worker's connection.
+    pub(crate) handed: Option<Time>,
+    /// When its worker said that it has begun.
+    pub(crate) started: Option<Time>,
+}
+
+impl Twin {
+    /// Whether `member` has this very delivery.
+    pub(crate) fn is_with(&self, member: MemberId, attempt: Attempt) -> bool {
+        self.handed.is_some() && (self.member, self.attempt) == (member, attempt)
+    }
 }
 
 /// What a job's record waits for.
@@ -67,6 +90,21 @@ impl Records {
     /// The job's record, new where it has none.
     pub(crate) fn open(&mut self, job: JobId) -> &mut Record {
         self.by_job.entry(job).or_default()
+    }
+
+    /// The second delivery of a job, where it has one.
+    pub(crate) fn twin(&self, job: JobId) -> Option<Twin> {
+        self.by_job.get(&job)?.twin
+    }
+
+    pub(crate) fn get_mut(&mut self, job: JobId) -> Option<&mut Record> {
+        self.by_job.get_mut(&job)
+    }
+
+    /// All second deliveries.
+    #[cfg(any(debug_assertions, test))]
+    pub(crate) fn twins(&self) -> impl Iterator<Item = (JobId, Twin)> {
+        self.by_job.iter().filter_map(|(job, record)| Some((*job, record.twin?)))
     }
 
     pub(crate) fn get(&self, job: JobId) -> Option<&Record> {

@@ -32,6 +32,8 @@ pub struct ChannelStats {
     pub redelivered: u64,
     /// Deliveries that were taken back from workers that had not begun them, for others that were idle.
     pub recalled: u64,
+    /// Deliveries of jobs that another worker had for long, to one that was idle.
+    pub speculated: u64,
     /// Answers that were refused, because the job was no longer with the worker that sent them.
     pub refused_answers: u64,
     /// Bytes of jobs that are kept until they have their outcome, with their neighbours in the same batch.

@@ -33,7 +33,9 @@ impl Oracle {
             return if is_old { Ok(()) } else { Err(format!("job {} was never sent", name.job)) };
         };
         let label = format_args!("attempt {attempt} of job {} of {}", name.job, name.channel);
-        if job.ended.is_some_and(|ended| attempt > ended) {
+        let may_be_doubled = channel.0.speculate_after.is_some() && !channel.0.by_key;
+        // A second delivery may be on its way when the first is answered.
+        if job.ended.is_some_and(|ended| attempt > ended) && !may_be_doubled {
             return Err(format!("{label} was given to a worker after the job's outcome"));
         }
         if let Some((newest, holder)) = previous {
@@ -44,7 +46,7 @@ impl Oracle {
                 // It was on its way when its worker's session ended.
                 return Ok(());
             }
-            let has_timed_out = channel.may_have_timed_out(job, (newest, holder), now);
+            let has_timed_out = channel.may_have_timed_out(job, (newest, holder), now) || may_be_doubled;
             if !previous_is_gone && !job.is_given_up && !job.is_unbegun && !has_timed_out {
                 return Err(format!("{label} was given to {session:?} while {holder:?} had it: {job:?}"));
             }
@@ -145,7 +147,9 @@ impl Oracle {
             let Some(begun) = job.begun_mut(attempt, name).copied() else { continue };
             let is_over =
                 job.ended.is_some() || job.cancelled.is_some() || job.deadline.is_some_and(|at| at <= now);
-            let has_timed_out = model.plan.clone_policy().may_have_timed_out(job, (attempt, name), now);
+            // Of two that had it, the one that is lost may be the one that nobody wanted any more.
+            let has_timed_out = model.plan.clone_policy().may_have_timed_out(job, (attempt, name), now)
+                || model.plan.policy.speculate_after.is_some();
             if begun.has_arrived && !begun.is_answered && !is_over && !has_timed_out {
                 job.crashes += 1;
                 model.books.certain_crashes += 1;

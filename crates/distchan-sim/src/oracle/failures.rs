@@ -29,12 +29,16 @@ impl Oracle {
         let mut count = Count::default();
         let mut previous = 0;
         for record in &failure.attempts {
-            if record.attempt.0 <= previous || record.ended < record.started || record.ended > now {
+            // Of two that ran at once, either may have ended first.
+            let is_behind = record.attempt.0 <= previous && policy.speculate_after.is_none();
+            if is_behind || record.ended < record.started || record.ended > now {
                 return Err(format!("job {}: {record:?} behind attempt {previous}", name.job));
             }
             previous = record.attempt.0;
             self.check_record(name, job, record, policy, &mut count)?;
         }
+        // Both of two workers that had it at once may be lost.
+        let doubled = u32::from(policy.speculate_after.is_some());
         let is_cut = failure.attempts.len() >= limits::MAX_HISTORY;
         let is_right = match failure.ending {
             Ending::Failed => is_cut || count.failed == policy.failure_limit,
@@ -42,7 +46,7 @@ impl Oracle {
                 let by_crashes =
                     count.crashed >= 1 && count.crashed + count.suspected.min(1) >= policy.crash_limit;
                 is_cut
-                    || (by_crashes && count.crashed <= policy.crash_limit)
+                    || (by_crashes && count.crashed <= policy.crash_limit + doubled)
                     || count.timed_out == policy.timeout_limit
             }
             Ending::Cancelled if failure.is_overdue => job.deadline.is_some_and(|deadline| deadline <= now),

@@ -9,7 +9,7 @@ use distchan_proto::ids::{Attempt, JobId, SinkId};
 use distchan_proto::time::Time;
 
 use crate::job::{self, Behaviour, Fate, JobName, ResultName};
-use crate::oracle::{ChannelModel, Oracle, Verdict};
+use crate::oracle::{Begun, ChannelModel, Oracle, Verdict};
 use crate::plan::Plan;
 
 /// How much later than its deadline a job may end, for things that happen at one moment.
@@ -102,13 +102,18 @@ impl Oracle {
         if results.len() != fate.results as usize || fate.behaviour(attempt) != Behaviour::Complete {
             return Err(format!("{label} with {} results of {}: {fate:?}", results.len(), fate.results));
         }
-        let Some((newest, session)) = job.newest.filter(|(newest, _)| *newest == attempt) else {
+        let channel = self.channels.get_mut(name.channel as usize).ok_or("no such channel")?;
+        // With two workers at once, an older attempt may be the one that counts.
+        let is_doubled = channel.plan.policy.speculate_after.is_some();
+        let by = |begun: &&Begun| begun.attempt == attempt && (!is_doubled || begun.is_answered);
+        let last = job.begun.iter().filter(by).last().map(|begun| (attempt, begun.session));
+        let newest = job.newest.filter(|(newest, _)| *newest == attempt);
+        let Some((newest, session)) = newest.or_else(|| last.filter(|_| is_doubled)) else {
             return Err(format!("{label}, which is not its newest: {job:?}"));
         };
         if !job.begun.iter().any(|begun| begun.attempt == newest && begun.session == session) {
             return Err(format!("{label}, which nobody has begun: {job:?}"));
         }
-        let channel = self.channels.get_mut(name.channel as usize).ok_or("no such channel")?;
         channel.books.completed += 1;
         if !channel.plan.ordered {
             // On an ordered channel it may have happened before.

@@ -118,6 +118,7 @@ fn draw_policy(rng: &mut impl Rng, work: Duration) -> Policy {
             (Duration::ZERO, Duration::ZERO),
             (Duration::from_secs(1), Duration::from_secs(2)),
         ][rng.random_range(0..3)],
+        speculate_after: rng.random_ratio(1, 4).then_some(work * 2 + Duration::from_millis(5)),
         by_key: rng.random_ratio(1, 8),
         distribution: [Distribution::RoundRobin, Distribution::LeastLoaded][rng.random_range(0..2)],
     }

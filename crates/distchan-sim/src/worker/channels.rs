@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use distchan_proto::Direction;
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, ChannelNo, JobId};
 use distchan_proto::worker::{OpenOptions, WorkerEvent as Said};
+use distchan_proto::{Direction, Policy};
 use rand::RngExt;
 
 use crate::job::{self, JobName};
@@ -218,7 +218,8 @@ impl WorkerHost {
 
     /// Whether a job can have its outcome while this worker still has it.
     fn may_have_revoked(&self, world: &World) -> bool {
-        let has_timeouts = world.plan.channels.iter().any(|plan| plan.policy.job_timeout.is_some());
+        let may_revoke = |policy: &Policy| policy.job_timeout.is_some() || policy.speculate_after.is_some();
+        let has_timeouts = world.plan.channels.iter().any(|plan| may_revoke(&plan.policy));
         let faults = &world.plan.faults;
         has_timeouts
             || faults.has(crate::plan::faults::Fault::Cancel)

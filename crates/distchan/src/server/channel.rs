@@ -133,6 +133,16 @@ macro_rules! policy_setters {
             self
         }
 
+        /// Speculation: a job that one worker has had for so long, while another is idle, is given to that one too. Whoever answers first has it,
+        /// and the other is told to stop: its outcome is seen once, as always, but its handler may run twice to the end. Unless set, no job is run
+        /// twice for speed. It shortens the end of work whose workers differ, or hang at times; of work whose jobs differ it wastes some.
+        ///
+        /// A handler that fails, or sends the first of several results, has answered. Jobs that may have brought down a worker are never with two.
+        pub fn speculate_after(mut self, time: Duration) -> Self {
+            self.settings.options.policy.speculate_after = Some(time);
+            self
+        }
+
         /// Jobs whose keys are equal go to one worker, in the order of sending, as long as it takes part; when workers come or go, few keys move, and a
         /// key never while jobs of it are with its worker. A worker that works on several at once begins them in order.
         /// [`distribution`](Self::distribution) means nothing then.

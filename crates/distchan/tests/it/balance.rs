@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use distchan::{Distribution, Server, Worker};
+use distchan::{Distribution, JobContext, Server, Worker};
 use futures_util::{StreamExt, future};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -142,5 +142,36 @@ fn the_jobs_of_a_key_are_done_by_one_worker_in_order() {
         }
         let busy = (0..3).filter(|number| log.iter().any(|(worker, ..)| worker == number)).count();
         assert_eq!(busy, 3, "ten keys are shared by all three");
+    });
+}
+
+#[test]
+fn a_job_that_hangs_is_done_by_an_idle_worker_where_that_is_asked_for() {
+    run_paused(async {
+        let server = Server::bind("memory:speculation").await.unwrap();
+        let builder = server.channel::<u32, u32>("work").speculate_after(Duration::from_secs(10));
+        let (jobs, mut results) = builder.open().unwrap();
+        let mut workers = Vec::new();
+        for _ in 0..2 {
+            let worker = Worker::connect("memory:speculation").await.unwrap();
+            let serving = worker.serve("work", |job: u32| async move {
+                let is_first = JobContext::current().unwrap().attempt().0 == 1;
+                sleep(Duration::from_secs(if job == 7 && is_first { 100_000 } else { 1 })).await;
+                job
+            });
+            tokio::spawn(serving.into_future());
+            workers.push(worker);
+        }
+        server.wait_for_workers(2).await;
+        let begun = Instant::now();
+        for job in 0..10 {
+            jobs.send(job).await.unwrap();
+        }
+        drop(jobs);
+        let mut seen = collect(&mut results).await;
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>(), "each once");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert_eq!(server.stats().channel("work").unwrap().speculated, 1);
     });
 }

@@ -36,6 +36,7 @@ impl Play {
             timeout_limit: rng.random_range(1..4),
             job_timeout: rng.random_bool(0.5).then_some(Duration::from_millis(50)),
             by_key: rng.random_bool(0.25),
+            speculate_after: rng.random_bool(0.5).then_some(Duration::from_millis(20)),
             distribution: if rng.random_bool(0.5) {
                 Distribution::RoundRobin
             } else {
@@ -253,7 +254,7 @@ impl Play {
 
 #[test]
 fn each_job_has_one_outcome_whatever_happens() {
-    let (mut seen, mut recalls, mut recalled) = ([0; 4], 0, 0);
+    let (mut seen, mut recalls, mut recalled, mut speculated) = ([0; 4], 0, 0, 0);
     for seed in 0..300 {
         let mut play = Play::new(seed);
         for _ in 0..400 {
@@ -261,6 +262,7 @@ fn each_job_has_one_outcome_whatever_happens() {
         }
         play.heal();
         recalls += play.recalls;
+        speculated += play.stage.dispatch.stats().speculated;
         recalled += play.stage.dispatch.stats().recalled;
         for end in play.ends.values() {
             seen[match end {
@@ -269,6 +271,7 @@ fn each_job_has_one_outcome_whatever_happens() {
             }] += 1;
         }
     }
+    assert!(speculated > 200, "{speculated} jobs were with two workers");
     assert!(recalls > 50 && recalled > 50, "jobs are asked for, and come: {recalls}, {recalled}");
     assert!(seen.iter().all(|count| *count > 300), "every ending comes about: {seen:?}");
 }

@@ -6,3 +6,4 @@ mod chance;
 mod endings;
 mod keys;
 mod stage;
+mod twins;
