@@ -70,7 +70,8 @@ async fn silence(ways: &[Way], fault: Fault) {
             println!("{ways:?} {fault:?}: lost after {found:?}, all well after {:?}", start.elapsed());
         })
         .await;
-    assert!(outcome.begun_again <= 8, "only what was being worked on: {outcome:?}");
+    // It goes on with what it has in hand until it is told: a window, which begins at 16 jobs.
+    assert!(outcome.begun_again <= 16, "only what it had in hand: {outcome:?}");
 }
 
 #[test]
