@@ -133,8 +133,10 @@ pub(crate) enum SystemName {
     Raw,
     /// A tokio socket, as a user would write a ping-pong: the ceiling of what is async.
     RawTokio,
-    /// gRPC: streams both ways.
+    /// gRPC: streams both ways, into which tasks send.
     Tonic,
+    /// The same, where the stream makes each job itself: nobody can send.
+    TonicPolled,
     /// ZeroMQ, one PUSH/PULL pair for each direction.
     Zmq,
     /// Remote channels.
@@ -152,7 +154,7 @@ impl SystemName {
     fn slowness(self) -> u64 {
         match self {
             Self::Distchan | Self::Raw | Self::RawTokio => 1,
-            Self::Tonic => 2,
+            Self::Tonic | Self::TonicPolled => 2,
             Self::Zmq => 4,
             Self::Nats => 10,
             Self::Tarpc => 20,

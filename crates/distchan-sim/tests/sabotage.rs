@@ -12,7 +12,8 @@ const SEEDS: u64 = 1000;
 fn check(what: Sabotage, words: &[&str]) {
     sabotage(Some(what));
     let caught = (1..=SEEDS).find_map(|seed| {
-        let report = attempt(seed, &Options::default()).unwrap_or_else(|panic| panic!("seed {seed} {panic}"));
+        // Where it contradicts itself, and panics, that is not the oracle's merit.
+        let report = attempt(seed, &Options::default()).ok()?;
         let said = report.verdict.err()?;
         words.iter().any(|word| said.contains(word)).then_some((seed, said))
     });

@@ -41,7 +41,13 @@ pub(crate) trait System {
 pub(crate) fn built_in() -> Vec<SystemName> {
     let mut systems = vec![SystemName::Raw, SystemName::RawTokio, SystemName::Distchan];
     if cfg!(feature = "peers") {
-        systems.extend([SystemName::Tonic, SystemName::Zmq, SystemName::Remoc, SystemName::Tarpc]);
+        systems.extend([
+            SystemName::Tonic,
+            SystemName::TonicPolled,
+            SystemName::Zmq,
+            SystemName::Remoc,
+            SystemName::Tarpc,
+        ]);
         systems.extend([SystemName::Nats, SystemName::Jetstream]);
     }
     systems
@@ -66,7 +72,9 @@ pub(crate) fn find(name: SystemName) -> Result<Box<dyn System>> {
         #[cfg(feature = "peers")]
         SystemName::Tarpc => Ok(Box::new(tarpc::Tarpc)),
         #[cfg(feature = "peers")]
-        SystemName::Tonic => Ok(Box::new(tonic::Tonic)),
+        SystemName::Tonic => Ok(Box::new(tonic::Tonic { is_polled: false })),
+        #[cfg(feature = "peers")]
+        SystemName::TonicPolled => Ok(Box::new(tonic::Tonic { is_polled: true })),
         #[cfg(feature = "peers")]
         SystemName::Nats => Ok(Box::new(nats::Nats)),
         #[cfg(feature = "peers")]

@@ -106,7 +106,7 @@ impl Oracle {
         // With two workers at once, an older attempt may be the one that counts.
         let is_doubled = channel.plan.policy.speculate_after.is_some();
         let by = |begun: &&Begun| begun.attempt == attempt && (!is_doubled || begun.is_answered);
-        let last = job.begun.iter().filter(by).last().map(|begun| (attempt, begun.session));
+        let last = job.begun.iter().rfind(by).map(|begun| (attempt, begun.session));
         let newest = job.newest.filter(|(newest, _)| *newest == attempt);
         let Some((newest, session)) = newest.or_else(|| last.filter(|_| is_doubled)) else {
             return Err(format!("{label}, which is not its newest: {job:?}"));

@@ -1,5 +1,4 @@
-//! The server's side of each kind of work, with tonic. Jobs that are there when a stream asks are made by it as it asks: a channel
-//! between is slower.
+//! The server's side of each kind of work, with tonic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,11 +27,11 @@ enum Phase {
     Over,
 }
 
-pub(super) fn one_way<P: Payload>(order: &Order) -> Result<Measured> {
+pub(super) fn one_way<P: Payload>(order: &Order, is_polled: bool) -> Result<Measured> {
     let (phase, phases) = watch::channel(Phase::Connecting);
-    let (n, mould, tasks) = (order.n, P::mould(order.size), order.scenario.sending_tasks());
+    let (n, mould, tasks) = (order.n, P::mould(order.size), order.scenario.sending_tasks().max(1));
     let (sender, mut receiver) = mpsc::channel(BUFFER);
-    let jobs: Jobs<P> = if tasks == 0 {
+    let jobs: Jobs<P> = if is_polled {
         let mould = mould.clone();
         gated(phases, stream::iter((0..n).map(move |id| P::job(id, &mould))))
     } else {
@@ -43,6 +42,9 @@ pub(super) fn one_way<P: Payload>(order: &Order) -> Result<Measured> {
     let clock = crew.start_clock()?;
     phase.send_replace(Phase::Over);
     for first in 0..tasks {
+        if is_polled {
+            break;
+        }
         let (sender, mould) = (sender.clone(), mould.clone());
         tokio::spawn(async move {
             let mut id = first;
@@ -72,19 +74,28 @@ fn gated<P: Payload>(
     begun.flatten_stream().chain(end.flatten_stream()).map(Ok).boxed()
 }
 
-pub(super) async fn there_and_back(order: &Order) -> Result<Measured> {
+pub(super) async fn there_and_back(order: &Order, is_polled: bool) -> Result<Measured> {
     let n = order.n;
     let (phase, phases) = watch::channel(Phase::Connecting);
     let next = Arc::new(AtomicU64::new(0));
+    let mut senders = Vec::new();
     let jobs = (0..order.scenario.workers()).map(|_| {
-        let next = Arc::clone(&next);
-        let ids = std::iter::from_fn(move || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&id| id < n));
-        gated(phases.clone(), stream::iter(ids.map(|id| Item::job(id, &()))))
+        if is_polled {
+            let next = Arc::clone(&next);
+            let ids = move || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&id| id < n);
+            return gated(phases.clone(), stream::iter(std::iter::from_fn(ids).map(|id| Item::job(id, &()))));
+        }
+        let (sender, mut receiver) = mpsc::channel(BUFFER);
+        senders.push(sender);
+        gated(phases.clone(), stream::poll_fn(move |context| receiver.poll_recv(context)))
     });
     let (small, mut results) = Method::new(jobs.collect());
     let crew = Crew::start(order, &Bench { small, large: None }.serve()?)?;
     let clock = crew.start_clock()?;
     phase.send_replace(Phase::Running);
+    if !is_polled {
+        tokio::spawn(send_in_turn(n, senders));
+    }
     let mut readers = JoinSet::new();
     let arrived = Arc::new(Arrived::default());
     for _ in 0..order.scenario.workers() {
@@ -103,6 +114,15 @@ pub(super) async fn there_and_back(order: &Order) -> Result<Measured> {
         tally.merge(counted??);
     }
     stopped.counted(tally).wait()
+}
+
+/// A task that sends, to each worker in turn.
+async fn send_in_turn(n: u64, senders: Vec<mpsc::Sender<Item>>) {
+    for (id, sender) in (0..n).zip(senders.iter().cycle()) {
+        if sender.send(Item::job(id, &())).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// How many results are here, from all workers.
