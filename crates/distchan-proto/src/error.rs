@@ -12,6 +12,8 @@ pub enum ProtocolError {
         /// The first bytes that arrived, escaped for printing.
         began: String,
     },
+    /// The peer begins with TLS, where this side speaks in the clear.
+    Encrypted,
     /// The two sides share no version.
     Version {
         /// What this side speaks, lowest and highest.
@@ -84,6 +86,8 @@ pub enum Code {
     Timeout = 13,
     /// Bytes changed on their way. A worker may connect again.
     Damaged = 14,
+    /// The two sides' security differs: one wants encryption, or something to be shown, that the other does not have.
+    Security = 15,
     /// A code that this version does not know.
     Other = 0xffff,
 }
@@ -108,6 +112,7 @@ impl Code {
             12 => Self::Superseded,
             13 => Self::Timeout,
             14 => Self::Damaged,
+            15 => Self::Security,
             _ => Self::Other,
         }
     }
@@ -124,6 +129,7 @@ impl ProtocolError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Version { .. } => Code::Version,
+            Self::Encrypted => Code::Security,
             Self::Transform(_) => Code::Transform,
             Self::ControlBacklog => Code::Limit,
             Self::FrameTooLarge { .. } | Self::Checksum => Code::Damaged,
@@ -151,6 +157,9 @@ impl fmt::Display for ProtocolError {
             Self::NotDistchan { began } => {
                 write!(f, "this is not a distchan peer: expected the magic \"distchan\", got \"{began}\"")
             }
+            Self::Encrypted => f.write_str(
+                "the peer speaks TLS, and this side does not: it was started with a ticket or a certificate, for a server with security",
+            ),
             Self::Version { ours, theirs } => write!(
                 f,
                 "no common protocol version: this side speaks {} to {}, the peer {} to {}",

@@ -15,6 +15,7 @@ pub mod failure;
 mod frame;
 pub mod ids;
 pub mod limits;
+pub mod proof;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 #[cfg(not(feature = "sabotage"))]

@@ -13,6 +13,10 @@ pub const MAX_HANDSHAKE_BODY: usize = 4 * 1024;
 /// peer holds a place for a bounded time.
 pub const HANDSHAKE_BUDGET: Duration = Duration::from_secs(10);
 
+/// What the other side may send before a TLS handshake is done, and a ticket or a certificate seen: chains of certificates fit, and a stranger
+/// costs no more than this and what TLS makes of it.
+pub const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
+
 /// How often a side asks the other whether it is there, unless the server's user says otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 

@@ -42,6 +42,7 @@
 mod channel;
 pub mod codec;
 mod driver;
+pub mod security;
 mod server;
 mod settings;
 pub mod transport;
@@ -60,6 +61,10 @@ pub use crate::channel::{
     TrySendError, ValueError,
 };
 pub use crate::driver::server::{Refusal, WorkerInfo};
+#[cfg(feature = "tls")]
+pub use crate::security::{MutualTls, Security, SecurityError, Ticket, TicketError};
+#[cfg(feature = "tls")]
+pub use crate::server::NewTicket;
 pub use crate::server::{
     BindError, ChannelBuilder, ChannelError, ReceiverBuilder, SenderBuilder, Server, ServerBuilder, Stats,
 };

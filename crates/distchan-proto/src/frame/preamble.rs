@@ -10,6 +10,9 @@ pub(crate) const VERSIONS: (u16, u16) = (1, 1);
 
 pub(crate) const MAGIC: [u8; 8] = *b"distchan";
 
+/// How a TLS client begins: a record with a handshake, of a version that has been the same for long.
+const TLS: [u8; 2] = [22, 3];
+
 /// Magic, lowest version, highest version.
 pub(crate) const LENGTH: usize = 12;
 
@@ -23,6 +26,13 @@ pub(crate) fn put(out: &mut Vec<u8>) {
 /// its first wrong byte, so that a stray connection that sends little and waits is turned away at once.
 pub(crate) fn take(input: &mut BytesMut) -> Result<Option<(u16, u16)>, ProtocolError> {
     let present = input.len().min(MAGIC.len());
+    if input.starts_with(&TLS) {
+        return Err(ProtocolError::Encrypted);
+    }
+    // One byte of TLS is not yet one too many.
+    if input[..] == TLS[..1] {
+        return Ok(None);
+    }
     if input.get(..present) != MAGIC.get(..present) {
         return Err(ProtocolError::NotDistchan { began: printable(input, 32) });
     }
@@ -54,6 +64,8 @@ mod tests {
             Err(ProtocolError::NotDistchan { began }) if began == "GET / HTTP/1.1\\r\\n"
         ));
         assert!(take(&mut BytesMut::from(&b"x"[..])).is_err());
+        assert_eq!(take(&mut BytesMut::from(&b"\x16"[..])), Ok(None));
+        assert_eq!(take(&mut BytesMut::from(&b"\x16\x03\x01"[..])), Err(ProtocolError::Encrypted));
         assert_eq!(take(&mut BytesMut::from(&b"distchan\x01"[..])), Ok(None));
         let mut whole = Vec::new();
         put(&mut whole);

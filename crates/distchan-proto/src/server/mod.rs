@@ -28,6 +28,7 @@ use crate::server::channel::Channel;
 pub use crate::server::channel::ChannelOptions;
 pub use crate::server::event::ServerEvent;
 use crate::server::peer::{Link, Peer, Standing};
+use crate::session;
 use crate::spec::ChannelSpec;
 use crate::time::Time;
 
@@ -652,6 +653,12 @@ impl<'a> End<'a> {
     const fn told(code: Code, reason: &'a str) -> Self {
         Self { reason, farewell: Some(code), departure: Departure::Left }
     }
+}
+
+/// What is written to a worker that is turned away before a machine sees it, in place of all that a machine would say.
+#[must_use]
+pub fn farewell(code: Code, text: &str) -> Vec<u8> {
+    session::farewell(code, text)
 }
 
 /// A channel of this name is open already.

@@ -310,8 +310,16 @@ impl Session {
     }
 
     fn take_preamble(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
-        let Some(theirs) = preamble::take(input)? else {
-            return Ok(false);
+        let theirs = match preamble::take(input) {
+            Ok(Some(theirs)) => theirs,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                // A worker that begins TLS here is told that it must not; it knows the preamble.
+                if error == ProtocolError::Encrypted && matches!(self.role, Role::Server) {
+                    preamble::put(&mut self.raw);
+                }
+                return Err(error);
+            }
         };
         if matches!(self.role, Role::Server) {
             preamble::put(&mut self.raw);
@@ -408,7 +416,8 @@ impl Session {
 
     fn say_goodbye(&mut self, code: Code, text: String) {
         // A stray connection is told nothing; whoever sent the magic can read why it is turned away.
-        let is_stray = self.state.phase() == Phase::Preamble && code != Code::Version;
+        let is_stray =
+            self.state.phase() == Phase::Preamble && !matches!(code, Code::Version | Code::Security);
         if !is_stray && !std::mem::replace(&mut self.has_said_goodbye, true) {
             Control::Goodbye(Goodbye { code, text }).put(&mut self.farewell, ChannelNo(0));
         }
@@ -427,6 +436,15 @@ impl Session {
         self.renew();
         self.state.closed();
     }
+}
+
+/// What a server writes to a worker that it does not even begin to speak with: a preamble and a goodbye.
+#[must_use]
+pub(crate) fn farewell(code: Code, text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    preamble::put(&mut bytes);
+    Control::Goodbye(Goodbye { code, text: text.to_owned() }).put(&mut bytes, ChannelNo(0));
+    bytes
 }
 
 /// The largest body, transformed or not, of values up to `max_value` bytes: a transform may lengthen what it is given, by a tag or,

@@ -48,8 +48,13 @@ impl WorkerMachine {
 
     /// No further connection will be made.
     pub fn give_up(&mut self, reason: &str) {
+        self.give_up_for(Code::Other, reason);
+    }
+
+    /// The same, for a reason that has a number.
+    pub fn give_up_for(&mut self, code: Code, reason: &str) {
         self.session.closed();
-        self.end(Code::Other, reason);
+        self.end(code, reason);
     }
 
     /// Whether a server has let this worker in, once.

@@ -3,6 +3,7 @@
 
 mod document;
 mod pair;
+mod proofs;
 mod scripts;
 mod sessions;
 
@@ -11,7 +12,7 @@ use distchan_proto::limits;
 use crate::document::{Document, table};
 use crate::pair::{Check, code_name};
 
-const SCRIPTS: [fn(&Document) -> Check; 13] = [
+const SCRIPTS: [fn(&Document) -> Check; 14] = [
     scripts::session,
     scripts::large,
     scripts::policies,
@@ -25,6 +26,7 @@ const SCRIPTS: [fn(&Document) -> Check; 13] = [
     sessions::reconnect,
     sessions::restart,
     sessions::plain,
+    proofs::ticket,
 ];
 
 #[test]
@@ -76,6 +78,7 @@ fn the_table_of_limits_has_the_numbers_of_the_code() {
         ("MAX_FRAME_BODY", limits::MAX_FRAME_BODY as u64),
         ("MAX_HANDSHAKE_BODY", limits::MAX_HANDSHAKE_BODY as u64),
         ("HANDSHAKE_BUDGET", seconds(limits::HANDSHAKE_BUDGET)),
+        ("MAX_TLS_HANDSHAKE", limits::MAX_TLS_HANDSHAKE as u64),
         ("HEARTBEAT", seconds(limits::HEARTBEAT)),
         ("SHORTEST_HEARTBEAT", millis(limits::SHORTEST_HEARTBEAT)),
         ("LONGEST_HEARTBEAT", seconds(limits::LONGEST_HEARTBEAT)),

@@ -13,7 +13,7 @@ use crate::wire;
 fn strangers_are_turned_away_at_their_first_wrong_byte_and_told_nothing() {
     for bytes in [
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(),
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x16\x02\x01",
         b"\0\0\0\0",
         b"distchaN\x01\0\x01\0",
         b"SSH-2.0-OpenSSH_9.6\r\n",
@@ -29,6 +29,18 @@ fn strangers_are_turned_away_at_their_first_wrong_byte_and_told_nothing() {
     let (code, reason) = tell_worker(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
     assert_eq!(code, Code::Protocol);
     assert!(reason.contains("got \"HTTP/1.1 400 Bad Request\\r\\n\""), "{reason}");
+}
+
+#[test]
+fn a_worker_that_begins_tls_is_told_in_the_clear_that_it_must_not() {
+    let mut stranger = Stranger::new();
+    stranger.say(b"\x16");
+    assert_eq!(stranger.output, b"");
+    stranger.say(b"\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert!(stranger.reason().starts_with("the peer speaks TLS"), "{}", stranger.reason());
+    let (code, reason) = tell_worker(&stranger.output).unwrap();
+    assert_eq!(code, Code::Security);
+    assert_eq!(reason, stranger.reason());
 }
 
 #[test]

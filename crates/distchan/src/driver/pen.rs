@@ -12,11 +12,13 @@ use crate::transport::DirectWrite;
 pub(crate) struct Unwritten {
     transmit: Transmit,
     written: usize,
+    /// Some of what counts as written waits in the transport.
+    is_stuck: bool,
 }
 
 impl Unwritten {
     pub(crate) const fn new(transmit: Transmit) -> Self {
-        Self { transmit, written: 0 }
+        Self { transmit, written: 0, is_stuck: false }
     }
 
     /// What is left.
@@ -38,8 +40,14 @@ impl Unwritten {
         self.written += written;
     }
 
-    pub(crate) const fn is_done(&self) -> bool {
+    /// Whether the transport has taken all of it.
+    pub(crate) const fn is_taken(&self) -> bool {
         self.written >= self.transmit.len()
+    }
+
+    /// Whether there is nothing left to do with it: neither to write, nor to flush.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.is_taken() && !self.is_stuck
     }
 }
 
@@ -116,11 +124,12 @@ impl Pen {
 impl DirectWrite {
     /// Writes as much as can be written now. An error is the writer's to meet.
     pub(crate) fn write(&self, unwritten: &mut Unwritten) -> io::Result<()> {
-        let written = match unwritten.only_chunk() {
+        let (written, is_flushed) = match unwritten.only_chunk() {
             Some(chunk) => self.try_write(&[IoSlice::new(chunk)])?,
             None => self.try_write(&unwritten.slices())?,
         };
         unwritten.advance(written);
+        unwritten.is_stuck = !is_flushed;
         Ok(())
     }
 }

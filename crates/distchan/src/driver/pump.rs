@@ -99,13 +99,15 @@ pub(crate) async fn write(
 }
 
 async fn write_all(socket: &mut WriteHalf, bytes: &mut Unwritten) -> io::Result<()> {
-    while !bytes.is_done() {
+    while !bytes.is_taken() {
         let written = socket.write_vectored(&bytes.slices()).await?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
         bytes.advance(written);
     }
+    // Nothing to do on a bare socket.
+    socket.flush().await?;
     // A flood must not keep its thread.
     tokio::task::consume_budget().await;
     Ok(())

@@ -7,9 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use distchan_proto::server::ServerConfig;
 
 use crate::driver::server::{Running, Shared, run_accept, run_pump};
+use crate::security::Door;
+#[cfg(feature = "tls")]
+use crate::security::Security;
 use crate::server::Server;
 use crate::server::error::BindError;
-use crate::transport::{IntoAddress, Listener};
+use crate::transport::{Address, IntoAddress, Listener};
 
 /// The settings of a [`Server`], until it is bound.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,8 @@ use crate::transport::{IntoAddress, Listener};
 pub struct ServerBuilder {
     config: ServerConfig,
     allows_unencrypted: bool,
+    #[cfg(feature = "tls")]
+    security: Option<Security>,
 }
 
 impl ServerBuilder {
@@ -48,6 +53,28 @@ impl ServerBuilder {
         self
     }
 
+    /// Encrypts, and lets in only workers with a [ticket](Server::ticket): [`Security::tickets`]. For TCP.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use distchan::Server;
+    ///
+    /// let server = Server::builder().secure().bind("0.0.0.0:5678").await?;
+    /// println!("{}", server.ticket()?); // what a worker connects with
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn secure(self) -> Self {
+        self.security(Security::tickets())
+    }
+
+    /// Encrypts, and keeps strangers out in a way of one's own choice. For TCP.
+    #[cfg(feature = "tls")]
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = Some(security);
+        self
+    }
+
     /// Lets the server listen where other machines can reach it, **without encryption, open to everybody who does**: they can take
     /// jobs, read them, and send results of their own making.
     pub const fn danger_allow_unencrypted(mut self) -> Self {
@@ -64,21 +91,39 @@ impl ServerBuilder {
     /// Dropping the future leaves nothing behind.
     pub async fn bind(self, address: impl IntoAddress) -> Result<Server, BindError> {
         let address = address.into_address()?;
-        if !self.allows_unencrypted && !address.is_local().await? {
+        let door = self.door(&address)?;
+        let may_be_reached = self.allows_unencrypted || !matches!(door, Door::Open);
+        if !may_be_reached && !address.is_local().await? {
             return Err(BindError::Open { address });
         }
         let listener = Listener::bind(&address).await?;
         // A name may resolve differently the second time; what was bound decides.
-        if !self.allows_unencrypted && !listener.is_local() {
+        if !may_be_reached && !listener.is_local() {
             return Err(BindError::Open { address });
         }
         let local = listener.local_address().clone();
         let mut config = ServerConfig { epoch: epoch(), ..self.config };
         getrandom::fill(&mut config.secret).map_err(io::Error::from)?;
-        let shared = Shared::new(config);
+        let shared = Shared::new(config, door);
         tokio::spawn(run_pump(Arc::clone(&shared)));
         tokio::spawn(run_accept(Arc::clone(&shared), listener));
         Ok(Server::new(Arc::new(Running(shared)), local))
+    }
+
+    #[cfg(feature = "tls")]
+    fn door(&self, address: &Address) -> Result<Door, BindError> {
+        match self.security.clone() {
+            None => Ok(Door::Open),
+            Some(_) if !matches!(address, Address::Tcp { .. }) => {
+                Err(BindError::NotTcp { address: address.clone() })
+            }
+            Some(security) => Ok(Door::Guarded(Arc::new(security.guard().map_err(BindError::Security)?))),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn door(&self, _address: &Address) -> Result<Door, BindError> {
+        Ok(Door::Open)
     }
 }
 

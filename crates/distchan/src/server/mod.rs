@@ -4,6 +4,8 @@ mod builder;
 mod channel;
 mod error;
 mod stats;
+#[cfg(feature = "tls")]
+mod tickets;
 
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ pub use crate::server::builder::ServerBuilder;
 pub use crate::server::channel::{ChannelBuilder, ReceiverBuilder, SenderBuilder};
 pub use crate::server::error::{BindError, ChannelError};
 pub use crate::server::stats::Stats;
+#[cfg(feature = "tls")]
+pub use crate::server::tickets::NewTicket;
 use crate::transport::{Address, IntoAddress};
 
 /// Owns the work: listens at an address, and opens channels that workers join.
@@ -28,8 +32,8 @@ impl Server {
     /// free one; [`Server::local_addr`] says which. Must be called in a tokio runtime, which runs the server's tasks.
     ///
     /// # Errors
-    /// [`BindError`]: the address cannot be read or is in use, or others than this machine could reach it (see
-    /// [`ServerBuilder::danger_allow_unencrypted`]).
+    /// [`BindError`]: the address cannot be read or is in use, or others than this machine could reach it: for that the server needs
+    /// [`ServerBuilder::secure`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.

@@ -92,6 +92,11 @@ impl FromStr for Address {
             Some(("tcp", rest)) => parse_tcp(rest.strip_prefix("//").unwrap_or(rest)),
             Some(("unix", rest)) => parse_unix(rest),
             Some(("memory", rest)) => parse_memory(rest),
+            Some((scheme, _)) if scheme.trim_start().eq_ignore_ascii_case("distchan") => {
+                // What else stands in a ticket is a secret.
+                let reason = "it is a ticket, with which a worker connects";
+                return Err(AddressError { given: "distchan:…".to_owned(), reason });
+            }
             _ => parse_tcp(text),
         };
         parsed.map_err(|reason| AddressError { given: text.to_owned(), reason })

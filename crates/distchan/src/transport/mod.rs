@@ -1,4 +1,4 @@
-//! Bytes in, bytes out, to another process or this one: TCP, Unix sockets, memory.
+//! Bytes in, bytes out, to another process or this one: TCP, bare or encrypted, Unix sockets, memory.
 //!
 //! This folder finds the other end and nothing more. It must never look into the bytes, know a frame or a session,
 //! wait for a peer while accepting, or keep a connection to itself.
@@ -10,6 +10,8 @@ mod memory;
 mod shared;
 mod stream;
 mod tcp;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 #[cfg(unix)]
 mod unix;
 

@@ -1,5 +1,5 @@
 //! One connection, whatever carries it: a reader and a writer of bytes, as one or as two halves. It only passes calls
-//! on; it must never buffer.
+//! on; it must never buffer (records that TLS has sealed wait for the system).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,6 +16,8 @@ use crate::transport::error;
 use crate::transport::memory::{self, MemoryStream};
 use crate::transport::shared::{Shared, Weak};
 use crate::transport::tcp;
+#[cfg(feature = "tls")]
+use crate::transport::tls::{TlsReadHalf, TlsStream, TlsWriteHalf, WeakSealing};
 #[cfg(unix)]
 use crate::transport::unix;
 
@@ -27,6 +29,8 @@ pub struct Stream(Carrier);
 #[derive(Debug)]
 enum Carrier {
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
     #[cfg(unix)]
     Unix(UnixStream),
     Memory(MemoryStream),
@@ -61,6 +65,8 @@ impl Stream {
     pub(crate) fn route_of_worker(&self) -> String {
         match &self.0 {
             Carrier::Tcp(stream) => tcp::route(stream.local_addr(), stream.peer_addr()),
+            #[cfg(feature = "tls")]
+            Carrier::Tls(stream) => tcp::route(stream.tcp().local_addr(), stream.tcp().peer_addr()),
             #[cfg(unix)]
             Carrier::Unix(_) => UNIX_ROUTE.to_owned(),
             Carrier::Memory(_) => String::new(),
@@ -71,6 +77,8 @@ impl Stream {
     pub(crate) fn route_of_server(&self) -> String {
         match &self.0 {
             Carrier::Tcp(stream) => tcp::route(stream.peer_addr(), stream.local_addr()),
+            #[cfg(feature = "tls")]
+            Carrier::Tls(stream) => tcp::route(stream.tcp().peer_addr(), stream.tcp().local_addr()),
             #[cfg(unix)]
             Carrier::Unix(_) => UNIX_ROUTE.to_owned(),
             Carrier::Memory(_) => String::new(),
@@ -86,6 +94,11 @@ impl Stream {
                 let (read, write) = stream.into_split();
                 (ReadHalf(ReadCarrier::Tcp(read)), WriteHalf(WriteCarrier::Tcp(Shared::new(write))))
             }
+            #[cfg(feature = "tls")]
+            Carrier::Tls(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf(ReadCarrier::Tls(read)), WriteHalf(WriteCarrier::Tls(write)))
+            }
             #[cfg(unix)]
             Carrier::Unix(stream) => {
                 let (read, write) = stream.into_split();
@@ -100,6 +113,20 @@ impl Stream {
 
     pub(crate) fn from_tcp(stream: TcpStream) -> Self {
         Self(Carrier::Tcp(stream))
+    }
+
+    /// The bare TCP connection; what is none comes back.
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_tcp(self) -> Result<TcpStream, Self> {
+        match self.0 {
+            Carrier::Tcp(stream) => Ok(stream),
+            other => Err(Self(other)),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn from_tls(stream: TlsStream) -> Self {
+        Self(Carrier::Tls(Box::new(stream)))
     }
 
     #[cfg(unix)]
@@ -121,6 +148,8 @@ impl WriteHalf {
     pub(crate) fn direct(&self) -> Option<DirectWrite> {
         match &self.0 {
             WriteCarrier::Tcp(half) => Some(DirectWrite(DirectCarrier::Tcp(half.downgrade()))),
+            #[cfg(feature = "tls")]
+            WriteCarrier::Tls(half) => Some(DirectWrite(DirectCarrier::Tls(half.downgrade()))),
             #[cfg(unix)]
             WriteCarrier::Unix(half) => Some(DirectWrite(DirectCarrier::Unix(half.downgrade()))),
             WriteCarrier::Memory(_) => None,
@@ -131,6 +160,8 @@ impl WriteHalf {
     pub(crate) fn give_up_after(&self, silence: Duration) -> io::Result<()> {
         match &self.0 {
             WriteCarrier::Tcp(half) => tcp::give_up_after(half.stream(), silence),
+            #[cfg(feature = "tls")]
+            WriteCarrier::Tls(half) => tcp::give_up_after(half.stream(), silence),
             #[cfg(unix)]
             WriteCarrier::Unix(_) => Ok(()),
             WriteCarrier::Memory(_) => Ok(()),
@@ -145,6 +176,8 @@ pub struct ReadHalf(ReadCarrier);
 #[derive(Debug)]
 enum ReadCarrier {
     Tcp(tokio_tcp::OwnedReadHalf),
+    #[cfg(feature = "tls")]
+    Tls(TlsReadHalf),
     #[cfg(unix)]
     Unix(tokio_unix::OwnedReadHalf),
     Memory(DuplexStream),
@@ -157,6 +190,8 @@ pub struct WriteHalf(WriteCarrier);
 #[derive(Debug)]
 enum WriteCarrier {
     Tcp(Shared<tokio_tcp::OwnedWriteHalf>),
+    #[cfg(feature = "tls")]
+    Tls(TlsWriteHalf),
     #[cfg(unix)]
     Unix(Shared<tokio_unix::OwnedWriteHalf>),
     Memory(DuplexStream),
@@ -170,21 +205,28 @@ pub(crate) struct DirectWrite(DirectCarrier);
 #[derive(Clone, Debug)]
 enum DirectCarrier {
     Tcp(Weak<tokio_tcp::OwnedWriteHalf>),
+    #[cfg(feature = "tls")]
+    Tls(WeakSealing),
     #[cfg(unix)]
     Unix(Weak<tokio_unix::OwnedWriteHalf>),
 }
 
 impl DirectWrite {
-    /// Writes what the system takes at once, perhaps nothing.
-    pub(crate) fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes what the system takes at once, perhaps nothing. Where the second value is false, bytes that count as written wait in the
+    /// [`WriteHalf`], whose owner has to flush it.
+    pub(crate) fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<(usize, bool)> {
         let written = match &self.0 {
             DirectCarrier::Tcp(half) => half.try_write(bytes),
+            #[cfg(feature = "tls")]
+            DirectCarrier::Tls(half) => {
+                return half.upgrade().ok_or(io::ErrorKind::BrokenPipe)?.try_write(bytes);
+            }
             #[cfg(unix)]
             DirectCarrier::Unix(half) => half.try_write(bytes),
         };
         match written {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            other => other,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok((0, true)),
+            other => other.map(|written| (written, true)),
         }
     }
 }
@@ -194,6 +236,8 @@ macro_rules! pass {
     ($carrier:ident: $this:expr, $inner:ident => $call:expr) => {
         match $this {
             $carrier::Tcp($inner) => $call,
+            #[cfg(feature = "tls")]
+            $carrier::Tls($inner) => $call,
             #[cfg(unix)]
             $carrier::Unix($inner) => $call,
             $carrier::Memory($inner) => $call,

@@ -7,7 +7,9 @@ use distchan_proto::error::Code;
 use distchan_proto::worker::WorkerConfig;
 
 use crate::driver::worker::{Connected, Shared, State, spawn};
-use crate::transport::IntoAddress;
+#[cfg(feature = "tls")]
+use crate::security::MutualTls;
+use crate::security::{ConnectFailed, IntoTarget};
 use crate::worker::Worker;
 use crate::worker::error::ConnectError;
 
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 pub struct WorkerBuilder {
     config: WorkerConfig,
     patience: Duration,
+    #[cfg(feature = "tls")]
+    mutual: Option<MutualTls>,
 }
 
 impl Default for WorkerBuilder {
@@ -31,7 +35,12 @@ impl Default for WorkerBuilder {
 impl WorkerBuilder {
     pub(crate) fn new() -> Self {
         let name = format!("pid {}", std::process::id());
-        Self { config: WorkerConfig { signature: String::new(), name }, patience: PATIENCE }
+        Self {
+            config: WorkerConfig { signature: String::new(), name },
+            patience: PATIENCE,
+            #[cfg(feature = "tls")]
+            mutual: None,
+        }
     }
 
     /// Keeps applications apart: must be the server's. Empty unless set; at most 256 bytes. It is no secret.
@@ -53,6 +62,15 @@ impl WorkerBuilder {
         self
     }
 
+    /// Connects with a certificate, over TLS 1.3, to a server that wants one and has one itself: see
+    /// [`Security::mutual_tls`](crate::Security::mutual_tls). For TCP; the server's certificate must be for the host name, or the IP address,
+    /// that is given to [`WorkerBuilder::connect`]. A worker with a ticket needs none of this.
+    #[cfg(feature = "tls")]
+    pub fn mutual_tls(mut self, mutual: MutualTls) -> Self {
+        self.mutual = Some(mutual);
+        self
+    }
+
     /// Connects. See [`Worker::connect`].
     ///
     /// # Errors
@@ -60,13 +78,24 @@ impl WorkerBuilder {
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection.
-    pub async fn connect(self, address: impl IntoAddress) -> Result<Worker, ConnectError> {
-        let address = address.into_address()?;
+    pub async fn connect(self, server: impl IntoTarget) -> Result<Worker, ConnectError> {
+        let target = server.into_target()?;
+        #[cfg(feature = "tls")]
+        let target = match &self.mutual {
+            Some(mutual) => target.with_certificate(mutual)?,
+            None => target,
+        };
+        let address = target.address().clone();
         let shared = Shared::new(self.config);
         let connected = Arc::new(Connected(Arc::clone(&shared)));
-        let transport = spawn(Arc::clone(&shared), address.clone(), self.patience)?;
-        if let Ok(result) = transport.await {
-            result?;
+        let transport = spawn(Arc::clone(&shared), target, self.patience)?;
+        match transport.await {
+            Ok(Err(ConnectFailed::Io(error))) => return Err(error.into()),
+            #[cfg(feature = "tls")]
+            Ok(Err(ConnectFailed::Security(error))) => {
+                return Err(ConnectError::Security { address: address.to_string(), error });
+            }
+            Ok(Ok(())) | Err(_) => {}
         }
         let mut state = shared.state.subscribe();
         loop {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use distchan_proto::error::Code;
 
 use crate::driver::worker::{Connected, Shared, State};
-use crate::transport::IntoAddress;
+use crate::security::IntoTarget;
 pub use crate::worker::builder::WorkerBuilder;
 pub use crate::worker::context::JobContext;
 pub use crate::worker::error::{ConnectError, OpenError, ServeError};
@@ -30,16 +30,18 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Connects to a server at an address, in the forms of [`Server::bind`](crate::Server::bind). Must be called in a tokio runtime, which
+    /// Connects to a server: at an address, in the forms of [`Server::bind`](crate::Server::bind), or with the ticket that a server with
+    /// [`secure`](crate::ServerBuilder::secure) has given, as a text or a [`Ticket`](crate::security). Must be called in a tokio runtime, which
     /// runs the worker's tasks.
     ///
     /// # Errors
-    /// [`ConnectError`]: there is no server, or it is another program, or it speaks another version, or has another signature.
+    /// [`ConnectError`]: there is no server, or it is another program, or it speaks another version, or has another signature; or the
+    /// server and this worker do not trust each other.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection.
-    pub async fn connect(address: impl IntoAddress) -> Result<Self, ConnectError> {
-        Self::builder().connect(address).await
+    pub async fn connect(server: impl IntoTarget) -> Result<Self, ConnectError> {
+        Self::builder().connect(server).await
     }
 
     /// A worker with other than the default settings.

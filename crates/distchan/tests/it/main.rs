@@ -30,6 +30,8 @@ mod maps;
 mod policies;
 mod receiving;
 mod refusals;
+#[cfg(feature = "tls")]
+mod security;
 mod sending;
 mod serving;
 mod serving_panics;

@@ -342,16 +342,22 @@ impl Core {
             ServerEvent::Refused { connection, channel, code: _, reason } => {
                 let line = connection.and_then(|connection| self.connections.get(&connection));
                 let peer = line.map_or_else(String::new, |line| line.peer.clone());
-                tracing::warn!(peer, channel, reason, "refused");
-                if self.refusals.len() == KEPT_REFUSALS {
-                    self.refusals.pop_front();
-                }
-                self.refusals.push_back(Refusal { peer, channel, reason });
-                shared.refused.notify_one();
+                self.refuse(shared, Refusal { peer, channel, reason });
             }
             // The machine's events may grow; one that this driver does not know changes nothing here.
             _ => {}
         }
+    }
+
+    /// Keeps a refusal for whoever asks.
+    pub(super) fn refuse(&mut self, shared: &Shared, refusal: Refusal) {
+        let Refusal { peer, channel, reason } = &refusal;
+        tracing::warn!(peer, channel, reason, "refused");
+        if self.refusals.len() == KEPT_REFUSALS {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back(refusal);
+        shared.refused.notify_one();
     }
 
     fn deliver(&mut self, channel: ChannelId, sink: SinkId, batch: Batch) {

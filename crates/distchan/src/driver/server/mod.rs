@@ -21,6 +21,7 @@ use crate::driver::clock::Clock;
 pub(crate) use crate::driver::server::core::{Core, Ends, OpenFailed};
 pub use crate::driver::server::core::{Refusal, WorkerInfo};
 pub(crate) use crate::driver::server::tasks::{run_accept, run_pump};
+use crate::security::Door;
 
 /// What follows from so few bytes is written at once; after more, the writer has more to do than it costs to wake it.
 const SHORT_INPUT: usize = 4 * 1024;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     lost_after: Duration,
     pub(crate) counts: watch::Sender<Counts>,
     pub(crate) refused: Notify,
+    pub(crate) door: Door,
 }
 
 /// What can be waited for.
@@ -60,7 +62,7 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig) -> Arc<Self> {
+    pub(crate) fn new(config: ServerConfig, door: Door) -> Arc<Self> {
         let lost_after = config.lost_after;
         let core = Core::new(ServerMachine::new(config));
         Arc::new(Self {
@@ -70,6 +72,7 @@ impl Shared {
             lost_after,
             counts: watch::Sender::new(Counts::default()),
             refused: Notify::new(),
+            door,
         })
     }
 

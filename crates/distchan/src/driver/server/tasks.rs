@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use distchan_proto::error::ProtocolError;
 use distchan_proto::ids::ConnectionId;
+use distchan_proto::limits;
+use tokio::time::timeout;
 
 use crate::driver::clock::LINGER;
 use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended, Wake};
-use crate::driver::server::Shared;
+use crate::driver::server::{Refusal, Shared};
+use crate::security::Pass;
 use crate::transport::{Listener, ReadHalf, Stream};
 
 /// After a failed accept (nearly always: no file descriptors left), how long until the next.
@@ -89,9 +93,29 @@ impl Drop for Place {
     }
 }
 
+/// Lets a connection in at the door, within the time that a handshake has; `None` where it does not come in.
+async fn admit(shared: &Shared, stream: Stream, peer: &str) -> Option<(Stream, Pass)> {
+    let mut counts = shared.counts.subscribe();
+    let admitted = tokio::select! {
+        biased;
+        admitted = timeout(limits::HANDSHAKE_BUDGET, shared.door.admit(stream)) => admitted,
+        _ = counts.wait_for(|counts| counts.is_shut) => return None,
+    };
+    let reason = match admitted {
+        Ok(Ok(admitted)) => return Some(admitted),
+        Ok(Err(reason)) => reason,
+        Err(_) => ProtocolError::HandshakeTimeout.to_string(),
+    };
+    let refusal = Refusal { peer: peer.to_owned(), channel: None, reason };
+    shared.with(|core, _| core.refuse(shared, refusal));
+    None
+}
+
 /// One connection, from accept to close.
 async fn run_connection(mut place: Place, stream: Stream, peer: String) {
     let shared = Arc::clone(&place.shared);
+    let accepted = shared.now();
+    let Some((stream, mut pass)) = admit(&shared, stream, &peer).await else { return };
     let route = stream.route_of_server();
     let (reader, writer) = stream.into_split();
     if let Err(error) = writer.give_up_after(shared.lost_after) {
@@ -99,7 +123,7 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
     }
     let wake = Arc::new(Wake::default());
     let pen = Pen::new(writer.direct());
-    let added = shared.with(|core, now| core.add_connection(now, Arc::clone(&wake), pen, peer, &route));
+    let added = shared.with(|core, _| core.add_connection(accepted, Arc::clone(&wake), pen, peer, &route));
     let Some(id) = added else {
         return;
     };
@@ -112,11 +136,20 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
         shared.unlock(core);
         next
     });
-    place.ended = match written.await {
+    let written = tokio::select! {
+        biased;
+        written = written => written,
+        () = pass.revoked() => {
+            reading.abort();
+            place.ended = Ended::fault("its ticket was revoked");
+            return;
+        }
+    };
+    place.ended = match written {
         // The peer may still be reading our last words: closing now, with its bytes unread, would take them back.
         Ok(()) => {
             // Whether it closed in time or not, this side is done with it.
-            let _ = tokio::time::timeout(LINGER, &mut reading).await;
+            let _ = timeout(LINGER, &mut reading).await;
             Ended::closed()
         }
         Err(error) => Ended::by(&error),

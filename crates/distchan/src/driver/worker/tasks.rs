@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+#[cfg(feature = "tls")]
+use distchan_proto::error::Code;
 use distchan_proto::limits;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -15,6 +17,7 @@ use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended};
 use crate::driver::worker::Shared;
 use crate::driver::worker::io::Places;
+use crate::security::{ConnectFailed, Target};
 use crate::transport::{Address, Stream, WriteHalf};
 
 /// Before the second attempt to connect again it waits up to this; before each further one, up to twice as long ...
@@ -31,20 +34,21 @@ const TICK: Duration = Duration::from_millis(10);
 /// is looked for.
 pub(crate) fn spawn(
     shared: Arc<Shared>,
-    address: Address,
+    target: Target,
     patience: Duration,
-) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+) -> io::Result<oneshot::Receiver<Result<(), ConnectFailed>>> {
     let (connected, answer) = oneshot::channel();
     // Within one process a busy runtime holds up both ends alike, and tests may have stopped its clock.
-    let places = if matches!(address, Address::Memory(_)) { Places::here() } else { Places::threads()? };
+    let places =
+        if matches!(target.address(), Address::Memory(_)) { Places::here() } else { Places::threads()? };
     places.bytes.clone().spawn(async move {
         // Also where a user's transform panics: nobody must wait for what can no longer happen.
         let _over = Over(Arc::clone(&shared));
-        match Stream::connect(&address).await {
+        match target.connect().await {
             Ok(stream) => {
                 // Whoever asked may have gone; the machine knows.
                 let _ = connected.send(Ok(()));
-                run(&shared, &places, &address, patience, stream).await;
+                run(&shared, &places, &target, patience, stream).await;
             }
             Err(error) => {
                 let _ = connected.send(Err(error));
@@ -55,13 +59,7 @@ pub(crate) fn spawn(
 }
 
 /// One connection after the other.
-async fn run(
-    shared: &Arc<Shared>,
-    places: &Places,
-    address: &Address,
-    patience: Duration,
-    mut stream: Stream,
-) {
+async fn run(shared: &Arc<Shared>, places: &Places, target: &Target, patience: Duration, mut stream: Stream) {
     // Since when, and how often, a connection was looked for in vain.
     let mut search = Search::new();
     loop {
@@ -78,7 +76,7 @@ async fn run(
         if shared.take_greeted() {
             search.succeeded(began.elapsed());
         }
-        match search.connect(shared, address, patience, ended).await {
+        match search.connect(shared, target, patience, ended).await {
             Some(found) => stream = found,
             None => return,
         }
@@ -108,10 +106,11 @@ impl Search {
     async fn connect(
         &mut self,
         shared: &Shared,
-        address: &Address,
+        target: &Target,
         patience: Duration,
         ended: Ended,
     ) -> Option<Stream> {
+        let address = target.address();
         if self.attempts == 0 && !patience.is_zero() {
             tracing::info!(%address, reason = ended.reason, "connection lost; connecting again");
         }
@@ -127,9 +126,15 @@ impl Search {
                 () = sleep(pause) => {}
                 () = shared.over() => return None,
             }
-            match timeout(limits::HANDSHAKE_BUDGET, Stream::connect(address)).await {
+            match timeout(limits::HANDSHAKE_BUDGET, target.connect()).await {
                 Ok(Ok(stream)) => return Some(stream),
-                Ok(Err(error)) => reason = error.to_string(),
+                Ok(Err(ConnectFailed::Io(error))) => reason = error.to_string(),
+                #[cfg(feature = "tls")]
+                Ok(Err(ConnectFailed::Security(error))) => {
+                    let reason = format!("{address} and this worker do not trust each other: {error}");
+                    shared.with(|core, _| core.machine.give_up_for(Code::Security, &reason));
+                    return None;
+                }
                 Err(_) => reason = format!("{address} did not answer within {:?}", limits::HANDSHAKE_BUDGET),
             }
         }
