@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident($inner:ty)) => {
         $(#[$meta])*
@@ -46,9 +48,15 @@ id! {
     SinkId(u32)
 }
 
-/// Shows that a worker is the one that was given a session. Not shown in logs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Shows that a worker is the one that was given a session. Not shown in logs; compared in constant time.
+#[derive(Clone, Copy, Eq)]
 pub struct SessionKey(pub [u8; 16]);
+
+impl PartialEq for SessionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
 
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,15 @@ pub const HANDSHAKE_BUDGET: Duration = Duration::from_secs(10);
 /// costs no more than this and what TLS makes of it.
 pub const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
 
+/// Handshakes that a server carries out at once. With 64 KiB for each, strangers have 16 MiB.
+pub const MAX_HANDSHAKES: usize = 256;
+
+/// ... and with one other machine.
+pub const MAX_HANDSHAKES_PER_ADDRESS: usize = 32;
+
+/// Handshakes with one other machine that may fail in a row; one more each second.
+pub const MAX_AUTH_FAILURES: u32 = 32;
+
 /// How often a side asks the other whether it is there, unless the server's user says otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 

@@ -2,12 +2,16 @@
 //! into it has been taken. It never looks at the bytes.
 
 use bytes::BytesMut;
+use distchan_proto::limits;
 
 /// A connection that is idle keeps this much.
 const SMALLEST: usize = 2 * 1024;
 
 /// What is read at once, at most; received values share this memory until they are decoded.
 const LARGEST: usize = 256 * 1024;
+
+/// The same of a peer whose handshake is not done.
+const LARGEST_OF_A_STRANGER: usize = 4 * limits::MAX_HANDSHAKE_BODY;
 
 /// Buffers whose memory may still be in use, and that are asked for it again before the system is.
 const SPENT: usize = 4;
@@ -43,9 +47,10 @@ impl ReadBuffers {
         &mut self.input
     }
 
-    /// So much has been read at once.
-    pub(super) fn has_read(&mut self, bytes: usize) {
-        let wanted = bytes.saturating_mul(2).next_power_of_two().clamp(SMALLEST, LARGEST);
+    /// So much has been read at once, of a peer that is known or not.
+    pub(super) fn has_read(&mut self, bytes: usize, is_known: bool) {
+        let largest = if is_known { LARGEST } else { LARGEST_OF_A_STRANGER };
+        let wanted = bytes.saturating_mul(2).next_power_of_two().clamp(SMALLEST, largest);
         // One short read does not make a flood a trickle.
         self.size = wanted.max(self.size / 2);
         if self.size < LARGEST {
@@ -77,7 +82,7 @@ mod tests {
         let input = buffers.room();
         let read = bytes.min(input.capacity() - input.len());
         input.extend_from_slice(&vec![7; read]);
-        buffers.has_read(read);
+        buffers.has_read(read, true);
         let taken = buffers.input().split();
         assert_eq!(taken.len(), read);
         buffers.input.capacity() + buffers.spent.iter().map(BytesMut::capacity).sum::<usize>()
@@ -97,6 +102,19 @@ mod tests {
             read(&mut buffers, 40);
         }
         assert!(read(&mut buffers, 40) <= 2 * SMALLEST);
+    }
+
+    #[test]
+    fn a_stranger_gets_little_however_much_it_says() {
+        let mut buffers = ReadBuffers::new();
+        for _ in 0..100 {
+            let room = buffers.room();
+            let read = room.capacity() - room.len();
+            room.extend_from_slice(&vec![7; read]);
+            buffers.has_read(read, false);
+            buffers.input().clear();
+            assert!(buffers.input.capacity() <= 2 * LARGEST_OF_A_STRANGER);
+        }
     }
 
     #[test]

@@ -40,15 +40,15 @@ impl Ended {
     }
 }
 
-/// Reads until the peer closes, or something breaks.
-pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut)) -> Ended {
+/// Reads until the peer closes, or something breaks. `take` says whether the peer is known; a stranger gets little memory.
+pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut) -> bool) -> Ended {
     let mut buffers = ReadBuffers::new();
     loop {
         match socket.read_buf(buffers.room()).await {
             Ok(0) => return Ended::closed(),
             Ok(read) => {
-                buffers.has_read(read);
-                take(buffers.input());
+                let is_known = take(buffers.input());
+                buffers.has_read(read, is_known);
                 // A flood must not keep its thread.
                 tokio::task::consume_budget().await;
             }

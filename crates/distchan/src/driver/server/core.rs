@@ -19,6 +19,8 @@ use crate::driver::clock::LINGER;
 use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Ended, Next, Wake};
 use crate::driver::server::Shared;
+use crate::driver::server::crowd::Seat;
+use crate::driver::server::said::Said;
 use crate::driver::wakes::Wakes;
 use crate::transport::DirectWrite;
 
@@ -35,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) refusals: VecDeque<Refusal>,
     /// Finished channels, and until when their receivers wait for all workers to be told.
     patience: VecDeque<(Time, ChannelId)>,
+    said: Said,
     is_shut: bool,
     /// Whoever waits for what has come.
     wakes: Wakes,
@@ -46,6 +49,8 @@ struct Line {
     wake: Arc<Wake>,
     pen: Pen,
     peer: String,
+    /// Until its handshake is done.
+    seat: Option<Seat>,
     /// Channels whose end is being told to this worker: the server's own receiver ends when it is written.
     telling: Vec<ChannelId>,
     /// ... of which these are in the bytes that are being written.
@@ -105,6 +110,7 @@ impl Core {
             joined: BTreeSet::new(),
             refusals: VecDeque::new(),
             patience: VecDeque::new(),
+            said: Said::default(),
             is_shut: false,
             wakes: Wakes::default(),
         }
@@ -122,13 +128,14 @@ impl Core {
         wake: Arc<Wake>,
         pen: Pen,
         peer: String,
+        seat: Seat,
         route: &str,
     ) -> Option<ConnectionId> {
         if self.is_shut {
             return None;
         }
         let id = self.machine.accept(now, route);
-        let line = Line { wake, pen, peer, telling: Vec::new(), writing: Vec::new() };
+        let line = Line { wake, pen, peer, seat: Some(seat), telling: Vec::new(), writing: Vec::new() };
         self.connections.insert(id, line);
         Some(id)
     }
@@ -323,6 +330,7 @@ impl Core {
             ServerEvent::Results { channel, sink, batch } => self.deliver(channel, sink, batch),
             ServerEvent::Finished { channel } => self.finish(channel, shared),
             ServerEvent::WorkerConnected { connection, session, name } => {
+                self.end_handshake(connection);
                 tracing::debug!(%connection, %session, name, "worker connected");
             }
             ServerEvent::WorkerJoined { session, .. } | ServerEvent::WorkerWaiting { session } => {
@@ -333,7 +341,10 @@ impl Core {
             ServerEvent::WorkerAway { session, reason } => {
                 tracing::info!(%session, reason, "worker away; it keeps its jobs, and may come back");
             }
-            ServerEvent::WorkerBack { session, .. } => tracing::info!(%session, "worker back"),
+            ServerEvent::WorkerBack { session, connection } => {
+                self.end_handshake(connection);
+                tracing::info!(%session, "worker back");
+            }
             ServerEvent::WorkerGone { session, reason } => {
                 tracing::debug!(%session, reason, "worker gone");
                 self.joined.remove(&session);
@@ -342,17 +353,31 @@ impl Core {
             ServerEvent::Refused { connection, channel, code: _, reason } => {
                 let line = connection.and_then(|connection| self.connections.get(&connection));
                 let peer = line.map_or_else(String::new, |line| line.peer.clone());
-                self.refuse(shared, Refusal { peer, channel, reason });
+                self.refuse(shared.now(), shared, Refusal { peer, channel, reason });
             }
             // The machine's events may grow; one that this driver does not know changes nothing here.
             _ => {}
         }
     }
 
-    /// Keeps a refusal for whoever asks.
-    pub(super) fn refuse(&mut self, shared: &Shared, refusal: Refusal) {
+    /// A connection's handshake is done.
+    fn end_handshake(&mut self, id: ConnectionId) {
+        if let Some(line) = self.connections.get_mut(&id) {
+            line.seat = None;
+        }
+    }
+
+    /// Whether a connection's handshake is done.
+    pub(super) fn is_known(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|line| line.seat.is_none())
+    }
+
+    /// Keeps a refusal for whoever asks, and says it, if not too much has been said.
+    pub(super) fn refuse(&mut self, now: Time, shared: &Shared, refusal: Refusal) {
         let Refusal { peer, channel, reason } = &refusal;
-        tracing::warn!(peer, channel, reason, "refused");
+        if let Some(unsaid) = self.said.may_say(now) {
+            tracing::warn!(peer, channel, reason, unsaid, "refused");
+        }
         if self.refusals.len() == KEPT_REFUSALS {
             self.refusals.pop_front();
         }

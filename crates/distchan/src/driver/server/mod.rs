@@ -1,6 +1,8 @@
 //! Drives a server's machine: what its tasks and handles share.
 
 mod core;
+mod crowd;
+mod said;
 mod tasks;
 
 use std::fmt;
@@ -20,8 +22,10 @@ use crate::channel::port::{Keep, Port};
 use crate::driver::clock::Clock;
 pub(crate) use crate::driver::server::core::{Core, Ends, OpenFailed};
 pub use crate::driver::server::core::{Refusal, WorkerInfo};
+use crate::driver::server::crowd::Crowd;
 pub(crate) use crate::driver::server::tasks::{run_accept, run_pump};
 use crate::security::Door;
+use crate::transport::Peer;
 
 /// What follows from so few bytes is written at once; after more, the writer has more to do than it costs to wake it.
 const SHORT_INPUT: usize = 4 * 1024;
@@ -37,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) counts: watch::Sender<Counts>,
     pub(crate) refused: Notify,
     pub(crate) door: Door,
+    crowd: Arc<Crowd>,
 }
 
 /// What can be waited for.
@@ -73,6 +78,7 @@ impl Shared {
             counts: watch::Sender::new(Counts::default()),
             refused: Notify::new(),
             door,
+            crowd: Arc::default(),
         })
     }
 
@@ -133,15 +139,17 @@ impl Shared {
         }
     }
 
-    /// Bytes have arrived.
-    fn handle_input(&self, id: ConnectionId, input: &mut BytesMut) {
+    /// Bytes have arrived. Returns whether the peer is known: whether its handshake was done before.
+    fn handle_input(&self, id: ConnectionId, input: &mut BytesMut) -> bool {
         let core = self.core.lock();
+        let is_known = core.is_known(id);
         if input.len() <= SHORT_INPUT {
             self.with_directly(core, |core, now| core.machine.handle_input(now, id, input));
         } else {
             drop(core);
             self.with(|core, now| core.machine.handle_input(now, id, input));
         }
+        is_known
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -151,6 +159,12 @@ impl Shared {
     /// Looks, and changes nothing.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Core) -> T) -> T {
         look(&self.core.lock())
+    }
+
+    /// A connection did not become one of the machine's.
+    fn turn_away(&self, peer: &Peer, reason: &str) {
+        let refusal = Refusal { peer: peer.to_string(), channel: None, reason: reason.to_owned() };
+        self.with(|core, now| core.refuse(now, self, refusal));
     }
 
     /// Says goodbye to everybody; nothing is accepted any more.

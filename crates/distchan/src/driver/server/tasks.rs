@@ -7,14 +7,16 @@ use bytes::BytesMut;
 use distchan_proto::error::ProtocolError;
 use distchan_proto::ids::ConnectionId;
 use distchan_proto::limits;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::driver::clock::LINGER;
 use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended, Wake};
-use crate::driver::server::{Refusal, Shared};
+use crate::driver::server::Shared;
+use crate::driver::server::crowd::{Seat, Turned};
 use crate::security::Pass;
-use crate::transport::{Listener, ReadHalf, Stream};
+use crate::transport::{Listener, Peer, ReadHalf, Stream};
 
 /// After a failed accept (nearly always: no file descriptors left), how long until the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -59,9 +61,26 @@ async fn accept_all(shared: &Arc<Shared>, mut listener: Listener) {
             _ = counts.wait_for(|counts| counts.is_shut) => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                tokio::spawn(run_connection(Place::take(shared), stream, peer.to_string()));
-            }
+            Ok((stream, peer)) => loop {
+                match shared.crowd.enter(shared.now(), &peer) {
+                    Ok(seat) => {
+                        tokio::spawn(run_connection(Place::take(shared), seat, stream, peer));
+                        break;
+                    }
+                    Err(Turned::Away) => {
+                        shared.turn_away(
+                            &peer,
+                            "too many handshakes from its address, or too many that failed",
+                        );
+                        break;
+                    }
+                    // Not for any peer: until the oldest handshake has had its time, at most.
+                    Err(Turned::Until(time)) => tokio::select! {
+                        () = shared.clock.sleep_until(Some(time)) => {}
+                        _ = counts.wait_for(|counts| counts.is_shut) => return,
+                    },
+                }
+            },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept; trying again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -94,28 +113,34 @@ impl Drop for Place {
 }
 
 /// Lets a connection in at the door, within the time that a handshake has; `None` where it does not come in.
-async fn admit(shared: &Shared, stream: Stream, peer: &str) -> Option<(Stream, Pass)> {
+async fn admit(shared: &Shared, stream: Stream, peer: &Peer, give_way: &Notify) -> Option<(Stream, Pass)> {
     let mut counts = shared.counts.subscribe();
     let admitted = tokio::select! {
         biased;
         admitted = timeout(limits::HANDSHAKE_BUDGET, shared.door.admit(stream)) => admitted,
         _ = counts.wait_for(|counts| counts.is_shut) => return None,
+        () = give_way.notified() => Ok(Err(GAVE_WAY.to_owned())),
     };
     let reason = match admitted {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(reason)) => reason,
         Err(_) => ProtocolError::HandshakeTimeout.to_string(),
     };
-    let refusal = Refusal { peer: peer.to_owned(), channel: None, reason };
-    shared.with(|core, _| core.refuse(shared, refusal));
+    shared.crowd.suspect(shared.now(), peer);
+    shared.turn_away(peer, &reason);
     None
 }
 
+/// Why a handshake that was not done was ended.
+const GAVE_WAY: &str = "its handshake was slow, and gave way to another";
+
 /// One connection, from accept to close.
-async fn run_connection(mut place: Place, stream: Stream, peer: String) {
+async fn run_connection(mut place: Place, seat: Seat, stream: Stream, peer: Peer) {
     let shared = Arc::clone(&place.shared);
     let accepted = shared.now();
-    let Some((stream, mut pass)) = admit(&shared, stream, &peer).await else { return };
+    let give_way = seat.given_way();
+    let Some((stream, mut pass)) = admit(&shared, stream, &peer, &give_way).await else { return };
+    let peer = peer.to_string();
     let route = stream.route_of_server();
     let (reader, writer) = stream.into_split();
     if let Err(error) = writer.give_up_after(shared.lost_after) {
@@ -123,7 +148,8 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
     }
     let wake = Arc::new(Wake::default());
     let pen = Pen::new(writer.direct());
-    let added = shared.with(|core, _| core.add_connection(accepted, Arc::clone(&wake), pen, peer, &route));
+    let added =
+        shared.with(|core, _| core.add_connection(accepted, Arc::clone(&wake), pen, peer, seat, &route));
     let Some(id) = added else {
         return;
     };
@@ -142,6 +168,11 @@ async fn run_connection(mut place: Place, stream: Stream, peer: String) {
         () = pass.revoked() => {
             reading.abort();
             place.ended = Ended::fault("its ticket was revoked");
+            return;
+        }
+        () = give_way.notified() => {
+            reading.abort();
+            place.ended = Ended::fault(GAVE_WAY);
             return;
         }
     };

@@ -171,7 +171,8 @@ async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -
     others.spawn(keep_time(Arc::clone(shared)));
     others.spawn_on(keep_ticking(Arc::clone(shared)), &places.ticks);
     let reading = pump::read(reader, |input: &mut BytesMut| {
-        shared.with(|core, now| core.machine.handle_input(now, input))
+        shared.with(|core, now| core.machine.handle_input(now, input));
+        true
     });
     let mut reading = std::pin::pin!(reading);
     let ended = tokio::select! {

@@ -1,6 +1,7 @@
 //! Who is let in, and who is trusted: tickets, certificates, and somebody in between.
 
 mod between;
+mod crowds;
 mod mismatch;
 mod mutual;
 mod tickets;

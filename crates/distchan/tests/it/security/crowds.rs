@@ -1,0 +1,94 @@
+//! Strangers in numbers, and strangers that stall: whoever works goes on working, and whoever comes with a ticket comes in.
+
+use std::time::{Duration, Instant};
+
+use distchan::{Server, Worker};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::helpers::{run, until};
+use crate::security::{served, work};
+
+/// Connections that begin like this, and then say nothing more.
+async fn stall(server: &Server, count: usize, begins: &[u8]) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for _ in 0..count {
+        let mut stranger = TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+        stranger.write_all(begins).await.unwrap();
+        crowd.push(stranger);
+    }
+    crowd
+}
+
+#[test]
+fn a_crowd_of_stalled_handshakes_keeps_no_worker_out() {
+    run(async {
+        let (server, jobs) = served().await;
+        // More than there are places: the beginning of a `ClientHello`, and nothing at all.
+        let first = stall(&server, 250, &[22, 3, 1, 1, 0, 1]).await;
+        let second = stall(&server, 200, b"").await;
+        let began = Instant::now();
+        work(&Worker::connect(server.ticket().unwrap()).await.unwrap());
+        server.wait_for_workers(2).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(jobs.call(1).await.unwrap(), 2);
+        let refusal = server.next_refusal().await;
+        assert_eq!(refusal.reason, "its handshake was slow, and gave way to another");
+        drop((first, second));
+    });
+}
+
+#[test]
+fn the_same_without_tls() {
+    run(async {
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
+        let crowd = stall(&server, 400, b"distchan\x01\0\x01\0\x10").await;
+        let began = Instant::now();
+        work(&Worker::connect(server.local_addr()).await.unwrap());
+        assert_eq!(jobs.call(1).await.unwrap(), 2);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        drop(crowd);
+    });
+}
+
+#[test]
+fn a_handshake_that_trickles_has_ten_seconds_in_all() {
+    run(async {
+        let (server, jobs) = served().await;
+        let began = Instant::now();
+        let mut stranger = TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+        // One byte at a time, of a record of 256.
+        let trickling = async {
+            for byte in [22, 3, 1, 1, 0].into_iter().chain(std::iter::repeat(0)) {
+                if stranger.write_all(&[byte]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! {
+            refusal = server.next_refusal() => {
+                let (reason, after) = (refusal.reason, began.elapsed().as_secs());
+                // The message that begins there is none: TLS itself may find that out sooner.
+                assert!(after <= 11 && (after >= 10 || reason.starts_with("the TLS handshake failed")), "{reason} after {after} s");
+            }
+            () = trickling => panic!("it was closed without a word"),
+        }
+        assert_eq!(jobs.call(1).await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn who_says_nothing_is_closed_after_ten_seconds() {
+    run(async {
+        let (server, jobs) = served().await;
+        let began = Instant::now();
+        let mut stranger = TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+        assert_eq!(stranger.read(&mut [0; 16]).await.unwrap_or(0), 0);
+        assert_eq!(began.elapsed().as_secs(), 10);
+        assert_eq!(server.next_refusal().await.reason, "the handshake was not finished within 10 s");
+        until(|| server.workers().len() == 1).await;
+        assert_eq!(jobs.call(1).await.unwrap(), 2);
+    });
+}
