@@ -49,6 +49,8 @@ pub enum ProtocolError {
     Transform(String),
     /// The peer asks for answers and does not read them.
     ControlBacklog,
+    /// The peer does something cheap too often; what.
+    TooMuch(&'static str),
 }
 
 /// Why a connection or an open was refused, or a connection closed: the number on the wire.
@@ -88,6 +90,8 @@ pub enum Code {
     Damaged = 14,
     /// The two sides' security differs: one wants encryption, or something to be shown, that the other does not have.
     Security = 15,
+    /// The peer did something cheap too often.
+    TooMuch = 16,
     /// A code that this version does not know.
     Other = 0xffff,
 }
@@ -113,6 +117,7 @@ impl Code {
             13 => Self::Timeout,
             14 => Self::Damaged,
             15 => Self::Security,
+            16 => Self::TooMuch,
             _ => Self::Other,
         }
     }
@@ -132,6 +137,7 @@ impl ProtocolError {
             Self::Encrypted => Code::Security,
             Self::Transform(_) => Code::Transform,
             Self::ControlBacklog => Code::Limit,
+            Self::TooMuch(_) => Code::TooMuch,
             Self::FrameTooLarge { .. } | Self::Checksum => Code::Damaged,
             Self::NotDistchan { .. }
             | Self::Malformed(_)
@@ -183,6 +189,7 @@ impl fmt::Display for ProtocolError {
                     "the bytes do not pass the transform ({why}); do both sides have the same one, and the same key?"
                 )
             }
+            Self::TooMuch(what) => write!(f, "the peer sent too many {what} in too short a time"),
             Self::ControlBacklog => f.write_str("the peer does not read the answers it asked for"),
         }
     }

@@ -137,3 +137,27 @@ pub const MAX_WAITING_OPENS: usize = 64;
 
 /// How long an open of a channel that the server has not opened waits, at most, whatever the worker asks for.
 pub const MAX_OPEN_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often something may be done: so often at once, and so much oftener with each second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// At once.
+    pub at_once: u64,
+    /// For each second that passes.
+    pub per_second: u64,
+}
+
+/// Frames of a worker that ask for something, or for nothing. Each costs about a microsecond: one per cent of a core.
+pub const REQUESTS: Rate = Rate { at_once: 20_000, per_second: 10_000 };
+
+/// A worker's `PING`s: twice what [`SHORTEST_HEARTBEAT`] makes.
+pub const PINGS: Rate = Rate { at_once: 200, per_second: 100 };
+
+/// Jobs that a worker says it has begun: four times all that it can have in hand, and more each second than can fail and come again.
+pub const BEGUN: Rate = Rate { at_once: 4 * MAX_JOBS_IN_HAND as u64, per_second: 200_000 };
+
+/// Jobs that a worker gives back: four times all that it can have in hand. Who gives back what it is given, for ever, works for nobody.
+pub const GIVEN_BACK: Rate = Rate { at_once: 4 * MAX_JOBS_IN_HAND as u64, per_second: 50_000 };
+
+/// Connections over which one session goes on. Rust's workers make one in two seconds, where each breaks at once.
+pub const RESUMED: Rate = Rate { at_once: 1000, per_second: 2 };

@@ -7,10 +7,11 @@ use crate::frame::control::{Hello, Resume, Welcome};
 use crate::ids::{SessionId, SessionKey};
 use crate::limits;
 use crate::sabotage::Sabotage;
-use crate::server::ServerMachine;
 use crate::server::event::ServerEvent;
 use crate::server::peer::{Link, Peer, Standing};
+use crate::server::{End, ServerMachine};
 use crate::session::Session;
+use crate::session::budget::Action;
 use crate::session::pulse::Rhythm;
 use crate::time::Time;
 
@@ -36,6 +37,13 @@ impl ServerMachine {
         {
             // It was held up on its way: whoever sent it has made another connection since.
             return self.refuse(id, Code::Superseded, "a newer connection has taken over this session");
+        }
+        if let Some(resume) = &known
+            && let Some(claimed) = self.peers.get_mut(&resume.session)
+            && let Err(error) = claimed.session.charge(now, Action::Resume, 1)
+        {
+            self.end(resume.session, &End::told(error.code(), "it came back too often"));
+            return self.break_off(id, &error);
         }
         let Some(peer) = self.peers.get_mut(&id) else {
             return;

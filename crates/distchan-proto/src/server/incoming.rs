@@ -12,6 +12,7 @@ use crate::limits;
 use crate::sabotage::Sabotage;
 use crate::server::peer::Link;
 use crate::server::{End, ServerMachine};
+use crate::session::budget::Action;
 use crate::session::{Incoming, body_limit};
 use crate::time::Time;
 
@@ -46,7 +47,13 @@ impl ServerMachine {
             Incoming::Control(no, Control::Schemas(schemas)) => self.handle_schemas(id, no, &schemas),
             Incoming::Control(no, Control::Leave) => self.handle_leave(id, no),
             Incoming::Control(no, Control::Drain) => self.handle_drain(id, no),
-            Incoming::Control(no, Control::Started(runs)) => self.handle_started(now, id, no, &runs),
+            Incoming::Control(no, Control::Started(runs)) => {
+                let jobs = runs.runs.iter().map(|(_, further)| u64::from(*further) + 1).sum();
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.session.charge(now, Action::Begin, jobs)?;
+                }
+                self.handle_started(now, id, no, &runs);
+            }
             Incoming::Control(_, Control::Goodbye(goodbye)) => {
                 let text = printable(goodbye.text.as_bytes(), limits::MAX_REASON);
                 let reason =
@@ -141,6 +148,9 @@ impl ServerMachine {
         if !batch.deadlines.is_empty() || batch.entries.iter().any(is_other) {
             return Err(ProtocolError::Unexpected("entry in this direction"));
         }
+        let given_back = batch.entries.iter().filter(|entry| entry.kind == Kind::Returned);
+        let given_back = given_back.map(Entry::run).sum();
+        peer.session.charge(now, Action::GiveBack, given_back)?;
         if is_up {
             channel.received += batch.entries.len() as u64;
             channel.dispatch.pass(batch);

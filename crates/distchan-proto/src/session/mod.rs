@@ -3,6 +3,7 @@
 //! beyond their numbers.
 
 mod assembly;
+pub(crate) mod budget;
 pub(crate) mod compose;
 pub(crate) mod credit;
 pub(crate) mod outbox;
@@ -22,6 +23,7 @@ use crate::frame::{decode, preamble};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::session::assembly::Assembly;
+use crate::session::budget::{Action, Budget};
 use crate::session::outbox::Outbox;
 use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
@@ -62,6 +64,8 @@ pub(crate) struct Session {
     farewell: Vec<u8>,
     pub(crate) outbox: Outbox,
     pub(crate) replay: Replay,
+    /// What the worker has asked; at the server's end.
+    budget: Budget,
     /// Once the handshake is done.
     pulse: Option<Pulse>,
     owes_ack: bool,
@@ -100,6 +104,7 @@ impl Session {
             farewell: Vec::new(),
             outbox: Outbox::default(),
             replay: Replay::default(),
+            budget: Budget::default(),
             pulse: None,
             owes_ack: false,
             owes_ping: false,
@@ -163,6 +168,14 @@ impl Session {
         self.pulse = Some(if matches!(self.role, Role::Server) { pulse.asking_soon(now) } else { pulse });
     }
 
+    /// Counts what a worker does; an error where it is too much. A worker counts nothing: the server is whom it works for.
+    pub(crate) fn charge(&mut self, now: Time, action: Action, count: u64) -> Result<(), ProtocolError> {
+        match self.role {
+            Role::Server => self.budget.charge(now, action, count),
+            Role::Worker(_) => Ok(()),
+        }
+    }
+
     /// The server's answer to the greeting.
     pub(crate) fn welcome(&mut self, welcome: Welcome) {
         Control::Welcome(welcome).put(&mut self.raw, ChannelNo(0));
@@ -206,6 +219,7 @@ impl Session {
                 self.owes_ack |= self.replay.arrive(header::LENGTH + frame.body.len());
             }
             if frame.kind == FrameKind::Skippable {
+                self.charge(now, Action::Ask, 1)?;
                 continue;
             }
             if frame.is_of_session && !self.state.is_ready() {
@@ -354,14 +368,20 @@ impl Session {
             (Control::Ping(number), _, Some(pulse)) => {
                 pulse.asked_by_peer(number);
                 self.owes_ack = true;
+                self.charge(now, Action::Ping, 1)?;
                 Ok(None)
             }
             (Control::Ack(ack), _, Some(pulse)) => {
                 pulse.answered(now, ack.ping)?;
+                let is_news = ack.received > self.replay.acknowledged();
                 self.replay.acknowledge(ack.received)?;
+                self.charge(now, Action::Ask, u64::from(!is_news))?;
                 Ok(None)
             }
-            (message, _, Some(_)) => Ok(Some(Incoming::Control(channel, message))),
+            (message, _, Some(_)) => {
+                self.charge(now, Action::Ask, 1)?;
+                Ok(Some(Incoming::Control(channel, message)))
+            }
             (_, _, None) => Err(ProtocolError::Unexpected("message before the handshake is done")),
         }
     }

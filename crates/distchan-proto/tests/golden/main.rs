@@ -127,6 +127,22 @@ fn the_table_of_limits_has_the_numbers_of_the_code() {
 }
 
 #[test]
+fn the_table_of_rates_has_the_numbers_of_the_code() {
+    let rates = [
+        ("REQUESTS", limits::REQUESTS),
+        ("PINGS", limits::PINGS),
+        ("BEGUN", limits::BEGUN),
+        ("GIVEN_BACK", limits::GIVEN_BACK),
+        ("RESUMED", limits::RESUMED),
+    ];
+    let written: Vec<_> =
+        table("### How often").into_iter().map(|(name, number)| (name, number.replace(',', ""))).collect();
+    let coded: Vec<_> =
+        rates.iter().map(|(name, rate)| ((*name).to_owned(), rate.at_once.to_string())).collect();
+    assert_eq!(written, coded);
+}
+
+#[test]
 fn the_checksum_has_the_check_value_of_its_name() {
     assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
 }

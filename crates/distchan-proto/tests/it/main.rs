@@ -34,6 +34,7 @@ mod redelivery;
 mod returning;
 mod stranger;
 mod superseded;
+mod too_much;
 mod unacknowledged;
 mod unasked;
 mod wire;

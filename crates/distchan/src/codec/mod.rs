@@ -3,6 +3,7 @@
 //! A codec knows one value and one run of bytes: no frame, no length prefix, no limit, no schema. It must never keep
 //! state between two calls, and never let bytes from a peer panic.
 
+mod depth;
 mod error;
 mod json;
 mod msgpack;
@@ -15,6 +16,9 @@ pub use crate::codec::error::CodecError;
 pub use crate::codec::json::Json;
 pub use crate::codec::msgpack::MessagePack;
 pub use crate::codec::postcard::Postcard;
+
+/// How deep a value may nest that comes from a peer: each level is a call on the stack of whoever takes it.
+const MAX_DEPTH: usize = 128;
 
 /// A way of writing values as bytes. Chosen per channel by type (`Postcard`, the default, `Json`, `MessagePack`),
 /// never by instance: a codec has no settings, so that both ends mean the same by its name.

@@ -6,7 +6,7 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, CodecError, append};
+use crate::codec::{Codec, CodecError, MAX_DEPTH, append};
 
 /// [MessagePack](https://msgpack.org), structs as maps with their field names.
 ///
@@ -15,7 +15,7 @@ use crate::codec::{Codec, CodecError, append};
 /// into its place: both would be decoded, and wrongly. Where size is what matters, [`Postcard`](crate::codec::Postcard)
 /// is smaller than either form.
 ///
-/// `Some(())` and `Some(None)` are read back as `None`: the format has one nil. Values nest at most 1023 deep.
+/// `Some(())` and `Some(None)` are read back as `None`: the format has one nil. Values nest at most 128 deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagePack;
 
@@ -30,6 +30,7 @@ impl Codec for MessagePack {
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+        reader.set_max_depth(MAX_DEPTH);
         let value = T::deserialize(&mut reader)
             .map_err(|error| CodecError::decoding::<T>(Self::NAME, error, None))?;
         if !is_at_end(&mut reader) {

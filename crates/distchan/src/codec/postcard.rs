@@ -1,18 +1,21 @@
 //! The default codec: the smallest and fastest form, without names and without type marks. Both ends must hold the
 //! same type, which the schema sees to when a channel opens; this file must never try to check it again.
 
+use std::cell::Cell;
+
 use postcard::Error;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, CodecError, append};
+use crate::codec::depth::Guarded;
+use crate::codec::{Codec, CodecError, MAX_DEPTH, append};
 
 /// [Postcard](https://postcard.jamesmunns.com/wire-format): varints, no field names. The default.
 ///
 /// Types that ask the format what comes next (`#[serde(untagged)]`, `#[serde(flatten)]`, `serde_json::Value`) cannot be
 /// read from it: use [`Json`](crate::codec::Json) or [`MessagePack`](crate::codec::MessagePack) for those. A `Vec<u8>` goes byte by
-/// byte through serde; `serde_bytes` or `bytes::Bytes` go in one copy.
+/// byte through serde; `serde_bytes` or `bytes::Bytes` go in one copy. Values nest at most 128 deep, with options 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Postcard;
 
@@ -28,12 +31,36 @@ impl Codec for Postcard {
 
     #[inline]
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-        match postcard::take_from_bytes(bytes) {
+        let is_too_deep = Cell::new(false);
+        // Each level of a recursive type takes a byte, so that what is short cannot nest deep: and most values are.
+        let taken = if bytes.len() <= MAX_LEVELS {
+            postcard::take_from_bytes(bytes)
+        } else {
+            take_guarded(bytes, &is_too_deep)
+        };
+        match taken {
             Ok((value, [])) => Ok(value),
             Ok((_, rest)) => Err(CodecError::trailing::<T>(Self::NAME, rest.len())),
-            Err(error) => Err(CodecError::decoding::<T>(Self::NAME, error.clone(), hint(&error))),
+            Err(error) => {
+                let hint = if is_too_deep.get() { Some(TOO_DEEP) } else { hint(&error) };
+                Err(CodecError::decoding::<T>(Self::NAME, error, hint))
+            }
         }
     }
+}
+
+/// An `Option` and what stands in it are two levels here, and one in other formats.
+const MAX_LEVELS: usize = 2 * MAX_DEPTH;
+
+const TOO_DEEP: &str = "it nests deeper than 128 values, or 256 with the options between them";
+
+fn take_guarded<'a, T: DeserializeOwned>(
+    bytes: &'a [u8],
+    is_too_deep: &Cell<bool>,
+) -> postcard::Result<(T, &'a [u8])> {
+    let mut reader = postcard::Deserializer::from_bytes(bytes);
+    let value = T::deserialize(Guarded::new(&mut reader, MAX_LEVELS, is_too_deep))?;
+    Ok((value, reader.finalize()?))
 }
 
 /// Writes straight to the end of a buffer. postcard's own growing output takes a `Vec` by value, which would lose the

@@ -134,6 +134,71 @@ fn survives_garbage<C: Codec>() {
     }
 }
 
+/// Types that can nest without end, each in another way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Chain {
+    next: Option<Box<Self>>,
+    number: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Tree(Vec<Self>);
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Term {
+    Zero,
+    Next(Box<Self>),
+    Pair { left: Box<Self>, right: u8 },
+    Both(u8, Box<Self>),
+}
+
+fn chain(depth: usize) -> Chain {
+    (0..depth)
+        .fold(Chain { next: None, number: 0 }, |inner, _| Chain { next: Some(Box::new(inner)), number: 1 })
+}
+
+fn tree(depth: usize) -> Tree {
+    (0..depth).fold(Tree(Vec::new()), |inner, _| Tree(vec![inner]))
+}
+
+fn term(depth: usize) -> Term {
+    (0..depth).fold(Term::Zero, |inner, step| match step % 3 {
+        0 => Term::Next(Box::new(inner)),
+        1 => Term::Pair { left: Box::new(inner), right: 1 },
+        _ => Term::Both(1, Box::new(inner)),
+    })
+}
+
+/// On a thread whose stack has room to write, and to drop, what must not be read with less.
+fn bounds_depth<C: Codec>() {
+    fn check<C: Codec, T: Serialize + DeserializeOwned + Debug + 'static>(make: fn(usize) -> T, kept: usize) {
+        let encode = move |depth: usize| {
+            let big = std::thread::Builder::new().stack_size(512 << 20);
+            let encode = move || {
+                let (mut out, value) = (Vec::new(), make(depth));
+                C::encode(&value, &mut out).unwrap();
+                out
+            };
+            big.spawn(encode).unwrap().join().unwrap()
+        };
+        C::decode::<T>(&encode(kept)).unwrap();
+        for depth in [300, 10_000, 100_000] {
+            let bytes = encode(depth);
+            // The stack of one of tokio's threads.
+            let small = std::thread::Builder::new().stack_size(2 << 20);
+            let error =
+                small.spawn(move || C::decode::<T>(&bytes).unwrap_err().to_string()).unwrap().join().unwrap();
+            assert!(
+                error.contains("deep") || error.contains("depth") || error.contains("recursion"),
+                "{error}"
+            );
+        }
+    }
+    check::<C, Chain>(chain, 60);
+    check::<C, Tree>(tree, 60);
+    check::<C, Term>(term, 60);
+}
+
 macro_rules! every_codec {
     ($($codec:ident as $module:ident),*) => {$(
         mod $module {
@@ -150,6 +215,11 @@ macro_rules! every_codec {
             #[test]
             fn bytes_behind_the_value_are_refused_and_counted() {
                 super::refuses_trailing_bytes::<super::$codec>();
+            }
+
+            #[test]
+            fn what_nests_too_deep_is_an_error_and_no_overflow() {
+                super::bounds_depth::<super::$codec>();
             }
 
             #[test]
