@@ -1,5 +1,5 @@
-//! Real processes: the end of the work reaches all workers, and SIGKILL, SIGSTOP, spinning handlers, poison, a server's death and a bad
-//! network lose nothing.
+//! Real processes: the end of the work reaches all workers, and SIGKILL, SIGSTOP, spinning handlers, poison, a server's death, a bad
+//! network and a want of file descriptors lose nothing.
 //!
 //! The workers are this same program, started again with an address in its environment.
 
@@ -11,6 +11,8 @@ mod close;
 #[cfg(unix)]
 #[path = "../faults/proxy/dice.rs"]
 mod dice;
+#[cfg(unix)]
+mod exhausted;
 #[cfg(unix)]
 mod killed;
 #[cfg(target_os = "linux")]

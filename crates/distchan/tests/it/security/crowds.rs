@@ -92,3 +92,23 @@ fn who_says_nothing_is_closed_after_ten_seconds() {
         assert_eq!(jobs.call(1).await.unwrap(), 2);
     });
 }
+
+#[test]
+fn a_handshake_that_never_ends_is_too_long() {
+    run(async {
+        let (server, jobs) = served().await;
+        let mut stranger = TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+        // A `ClientHello` of 60,000 bytes, in records of 16,000: TLS waits for its end.
+        let mut record = vec![22, 3, 1, 0x3e, 0x80];
+        record.extend([1, 0, 0xea, 0x60]);
+        record.resize(5 + 16_000, 0);
+        let rest = [vec![22, 3, 1, 0x3e, 0x80], vec![0; 16_000]].concat();
+        for bytes in [&record, &rest, &rest] {
+            // The server may hang up first.
+            let _ = stranger.write_all(bytes).await;
+        }
+        let refusal = server.next_refusal().await;
+        assert_eq!(refusal.reason, "more than 32768 bytes before the end of the TLS handshake");
+        assert_eq!(jobs.call(1).await.unwrap(), 2);
+    });
+}
