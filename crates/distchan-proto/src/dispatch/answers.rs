@@ -32,6 +32,7 @@ impl Dispatch {
             // A run longer than all that this worker has is a lie: it is not worth a look-up for each job.
             if entry.run() > u64::from(self.lease(member).map_or(0, Lease::outstanding)) {
                 self.stats.refused_answers += entry.run();
+                self.unasked += if entry.kind == Kind::Unbegun { entry.run() } else { 0 };
                 index += 1;
                 continue;
             }
@@ -298,6 +299,7 @@ impl Dispatch {
         let is_known = slot.has_record();
         let was_begun = is_known && self.records.get(job).is_some_and(|record| record.started.is_some());
         let was_asked = self.lease_mut(member).is_some_and(Lease::was_asked);
+        self.unasked += u64::from(!was_asked);
         if was_begun || !was_asked {
             return self.answer_returned(now, member, job, entry);
         }

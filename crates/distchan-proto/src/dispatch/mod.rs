@@ -82,6 +82,8 @@ pub(crate) struct Dispatch {
     keys: Option<Keys>,
     /// How many jobs two workers have.
     doubled: u64,
+    /// Jobs that were said not to have been begun, and that nobody had asked for.
+    unasked: u64,
     /// Deliveries that nobody wants any more, and whose workers have not been told.
     revoked: Vec<(MemberId, Attempt, JobId)>,
     outcomes: Outcomes,
@@ -96,6 +98,7 @@ impl Dispatch {
     pub(crate) fn new(ordered: bool, policy: Policy) -> Self {
         Self {
             doubled: 0,
+            unasked: 0,
             keys: policy.by_key.then(Keys::default),
             policy,
             lots: Lots::default(),
@@ -360,6 +363,11 @@ impl Dispatch {
             }
         }
         self.take_twins(now, member, &mut visit);
+    }
+
+    /// How many jobs were said not to have been begun that nobody had asked for, since the last call.
+    pub(crate) const fn take_unasked(&mut self) -> u64 {
+        std::mem::replace(&mut self.unasked, 0)
     }
 
     /// Passes on values that no job asked for.

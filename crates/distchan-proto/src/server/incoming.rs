@@ -157,6 +157,11 @@ impl ServerMachine {
         } else {
             channel.dispatch.set_delay(member, delay);
             channel.dispatch.answer(now, member, batch);
+            // What is said not to have been begun, and was not asked for, is given back like any other.
+            let unasked = channel.dispatch.take_unasked();
+            if let Some(peer) = self.peers.get_mut(&id).filter(|_| unasked > 0) {
+                peer.session.charge(now, Action::GiveBack, unasked)?;
+            }
         }
         self.show(channel_id);
         self.pay_or_owe(id, no, channel_id);

@@ -57,13 +57,13 @@ fn jobs_that_are_said_to_be_begun() {
 
 #[test]
 fn jobs_that_are_given_back() {
+    /// Not begun, where nobody had asked.
+    const UNBEGUN: u64 = 7;
     let run = limits::MAX_RUN / 16;
-    check(
-        "jobs given back",
-        limits::GIVEN_BACK,
-        run,
-        &wire::batch(1, 1, &[(wire::RETURNED, 1, Second::Run(run - 1))]),
-    );
+    for kind in [wire::RETURNED, UNBEGUN] {
+        let message = wire::batch(1, 1, &[(kind, 1, Second::Run(run - 1))]);
+        check("jobs given back", limits::GIVEN_BACK, run, &message);
+    }
 }
 
 #[test]
