@@ -1,18 +1,17 @@
-//! The tickets that a server has given, which of them still count, and the file in which they are kept with the server's key, where its user
-//! wants that. It must never hand out a secret but in a ticket.
+//! The tickets that a server has given, and which of them still count. It must never hand out a secret but in a ticket.
+
+mod file;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use distchan_proto::proof::{Exporter, Refusal, Secret, TicketId, WorkerProof};
 use zeroize::Zeroizing;
 
 use crate::security::identity::Identity;
 use crate::security::ticket::TicketError;
-use crate::security::{base64, private_file};
 
 /// Tickets that are neither revoked nor expired.
 const MAX_TICKETS: usize = 4096;
@@ -20,10 +19,8 @@ const MAX_TICKETS: usize = 4096;
 /// Others, that are remembered so that their workers are told why they are refused.
 const MAX_DEAD: usize = 1024;
 
-const HEAD: &str = "distchan identity 1";
-
 /// The tickets of one server.
-pub(super) struct Book {
+pub(in crate::security) struct Book {
     entries: BTreeMap<TicketId, Entry>,
     next: u64,
     /// Where all this is kept, and the key that is kept with it.
@@ -52,31 +49,14 @@ impl Entry {
 
 impl Book {
     /// A book that lives as long as the server.
-    pub(super) fn in_memory() -> io::Result<(Identity, Self)> {
+    pub(in crate::security) fn in_memory() -> io::Result<(Identity, Self)> {
         let mut book = Self { entries: BTreeMap::new(), next: 0, file: None };
         book.main(SystemTime::now()).map_err(flatten)?;
         Ok((Identity::generate()?, book))
     }
 
-    /// The book in a file, which is made where there is none.
-    pub(super) fn kept_in(path: PathBuf) -> io::Result<(Identity, Self)> {
-        let (identity, mut book) = match private_file::read(&path) {
-            Ok(text) => Self::parse(&text).ok_or_else(|| {
-                let text = format!("{} is not the file of a server's identity", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                (Identity::generate()?, Self { entries: BTreeMap::new(), next: 0, file: None })
-            }
-            Err(error) => return Err(error),
-        };
-        book.file = Some((path, Zeroizing::new(base64::encode(identity.key()))));
-        book.main(SystemTime::now()).map_err(flatten)?;
-        Ok((identity, book))
-    }
-
     /// The secret of the oldest ticket that still counts, and does not expire; a new one where there is none.
-    pub(super) fn main(&mut self, now: SystemTime) -> Result<Secret, TicketError> {
+    pub(in crate::security) fn main(&mut self, now: SystemTime) -> Result<Secret, TicketError> {
         let lasting = self.entries.values().filter(|entry| entry.expires.is_none() && !entry.is_revoked);
         match lasting.min_by_key(|entry| entry.number) {
             Some(entry) => Ok(entry.secret.clone()),
@@ -85,7 +65,7 @@ impl Book {
     }
 
     /// A new ticket's secret.
-    pub(super) fn issue(
+    pub(in crate::security) fn issue(
         &mut self,
         lifetime: Option<Duration>,
         now: SystemTime,
@@ -111,7 +91,7 @@ impl Book {
 
     /// A ticket counts no longer; false where it is none of this server's. Where that cannot be kept, it is revoked as long as the server
     /// lives.
-    pub(super) fn revoke(&mut self, ticket: TicketId) -> io::Result<bool> {
+    pub(in crate::security) fn revoke(&mut self, ticket: TicketId) -> io::Result<bool> {
         let Some(entry) = self.entries.get_mut(&ticket) else { return Ok(false) };
         entry.is_revoked = true;
         self.keep()?;
@@ -119,7 +99,7 @@ impl Book {
     }
 
     /// The secret behind a worker's proof, where it is let in. Who does not have the secret learns nothing of the ticket.
-    pub(super) fn check(
+    pub(in crate::security) fn check(
         &self,
         proof: &WorkerProof,
         exporter: &Exporter,
@@ -134,7 +114,7 @@ impl Book {
     }
 
     /// Whether a ticket was revoked.
-    pub(super) fn is_revoked(&self, ticket: TicketId) -> bool {
+    pub(in crate::security) fn is_revoked(&self, ticket: TicketId) -> bool {
         self.entries.get(&ticket).is_none_or(|entry| entry.is_revoked)
     }
 
@@ -146,51 +126,6 @@ impl Book {
         for (_, id) in dead.drain(..excess) {
             self.entries.remove(&id);
         }
-    }
-
-    fn keep(&self) -> io::Result<()> {
-        let Some((path, key)) = &self.file else { return Ok(()) };
-        let mut text = Zeroizing::new(format!("{HEAD}\nkey {}\n", **key));
-        let mut entries: Vec<_> = self.entries.values().collect();
-        entries.sort_unstable_by_key(|entry| entry.number);
-        for entry in entries {
-            let state = if entry.is_revoked { "revoked" } else { "valid" };
-            let secret = Zeroizing::new(base64::encode(entry.secret.expose()));
-            let expires = entry.expires.map_or_else(
-                || "never".to_owned(),
-                |time| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string(),
-            );
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "ticket {} {state} {expires}", *secret);
-        }
-        private_file::write(path, &text)
-    }
-
-    fn parse(text: &str) -> Option<(Identity, Self)> {
-        let mut lines = text.lines();
-        if lines.next()? != HEAD {
-            return None;
-        }
-        let key = Zeroizing::new(base64::decode(lines.next()?.strip_prefix("key ")?)?);
-        let identity = Identity::with_key(&key).ok()?;
-        let mut book = Self { entries: BTreeMap::new(), next: 0, file: None };
-        for line in lines {
-            let mut words = line.strip_prefix("ticket ")?.split(' ');
-            let secret = Zeroizing::new(base64::decode(words.next()?)?);
-            let secret = Secret::new(secret.as_slice().try_into().ok()?);
-            let is_revoked = match words.next()? {
-                "valid" => false,
-                "revoked" => true,
-                _ => return None,
-            };
-            let expires = match words.next()? {
-                "never" => None,
-                millis => Some(UNIX_EPOCH.checked_add(Duration::from_millis(millis.parse().ok()?))?),
-            };
-            book.entries.insert(secret.id(), Entry { number: book.next, secret, expires, is_revoked });
-            book.next += 1;
-        }
-        Some((identity, book))
     }
 }
 
@@ -208,7 +143,7 @@ mod tests {
 
     const EXPORTER: Exporter = [3; 32];
 
-    fn try_in(book: &Book, secret: &Secret) -> Result<(), Refusal> {
+    pub(super) fn try_in(book: &Book, secret: &Secret) -> Result<(), Refusal> {
         book.check(&WorkerProof::new(secret, &EXPORTER), &EXPORTER, SystemTime::now()).map(drop)
     }
 
@@ -233,27 +168,6 @@ mod tests {
         assert!(!book.revoke(Secret::new([0; 16]).id()).unwrap());
         assert_eq!(try_in(&book, &main), Err(Refusal::Revoked));
         assert_ne!(book.main(now).unwrap(), main, "a revoked ticket is followed by a new one");
-    }
-
-    #[test]
-    fn a_kept_book_is_the_same_after_a_restart() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("identity");
-        let now = SystemTime::now();
-        let (identity, mut book) = Book::kept_in(path.clone()).unwrap();
-        let main = book.main(now).unwrap();
-        let (short, revoked) =
-            (book.issue(Some(Duration::from_secs(60)), now).unwrap(), book.issue(None, now).unwrap());
-        book.revoke(revoked.id()).unwrap();
-        let (again, mut reread) = Book::kept_in(path.clone()).unwrap();
-        assert_eq!(again.hash(), identity.hash());
-        assert_eq!(reread.main(now).unwrap(), main);
-        assert_eq!(try_in(&reread, &short), Ok(()));
-        assert_eq!(try_in(&reread, &revoked), Err(Refusal::Revoked));
-        std::fs::write(&path, "something else").unwrap();
-        let error = Book::kept_in(path.clone()).map(drop).unwrap_err();
-        assert!(error.to_string().contains("identity"), "{error}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "something else", "it is left alone");
     }
 
     #[test]
