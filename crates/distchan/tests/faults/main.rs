@@ -12,3 +12,5 @@ mod proxy;
 mod silence;
 mod site;
 mod ten_thousand;
+#[cfg(feature = "tls")]
+mod tls;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use distchan::{JobSender, Receiver, Server, SessionId, Worker};
+use distchan::{JobSender, Receiver, Server, ServerBuilder, SessionId, Worker};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -78,12 +78,18 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new(times: Times, seed: u64) -> Self {
-        let server = Server::builder()
-            .heartbeat(times.heartbeat, times.lost_after)
-            .grace(times.grace)
-            .bind("127.0.0.1:0")
-            .await
-            .unwrap();
+        Self::with(Server::builder(), times, seed).await
+    }
+
+    /// The same with TLS and tickets.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn secured(times: Times, seed: u64) -> Self {
+        Self::with(Server::builder().secure(), times, seed).await
+    }
+
+    async fn with(builder: ServerBuilder, times: Times, seed: u64) -> Self {
+        let builder = builder.heartbeat(times.heartbeat, times.lost_after).grace(times.grace);
+        let server = builder.bind("127.0.0.1:0").await.unwrap();
         let ends = server.channel(CHANNEL).capacity(64).open().unwrap();
         let proxy = Proxy::start(server.local_addr().to_string().parse().unwrap(), seed).await.unwrap();
         Self {
@@ -102,7 +108,7 @@ impl Site {
     /// A worker that does four jobs at once and is to see the end of the work.
     pub(crate) async fn add_worker(&self, name: &str, is_proxied: bool) {
         let address = if is_proxied { self.proxy.address() } else { self.server.local_addr().to_string() };
-        let worker = Worker::builder().name(name).connect(address.as_str()).await.unwrap();
+        let worker = Worker::builder().name(name).connect(self.target(address)).await.unwrap();
         let (begun, name, time) = (Arc::clone(&self.begun), name.to_owned(), self.times.job);
         let serve = worker.serve(CHANNEL, move |job: u64| {
             *begun.lock().unwrap().entry(job).or_default() += 1;
@@ -114,6 +120,15 @@ impl Site {
         });
         let serve = serve.concurrency(4);
         self.workers.lock().unwrap().push(tokio::spawn(async move { serve.await.unwrap() }));
+    }
+
+    /// What a worker connects with that reaches the server at this address: where there are tickets, with one.
+    fn target(&self, address: String) -> String {
+        #[cfg(feature = "tls")]
+        if let Ok(ticket) = self.server.ticket() {
+            return ticket.with_address(address.as_str()).unwrap().to_string();
+        }
+        address
     }
 
     /// Lets `fault` happen in the middle of the work; then all must be well again. Every job has exactly one outcome, and that is its
