@@ -31,7 +31,7 @@ pub mod transmit;
 mod varint;
 pub mod worker;
 
-pub use crate::dispatch::placement::Distribution;
 pub use crate::dispatch::policy::Policy;
+pub use crate::dispatch::standing::Distribution;
 pub use crate::dispatch::stats::ChannelStats;
 pub use crate::frame::control::Direction;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dispatch::placement::{Distribution, LAST, QUIET, Standing, Turn};
+use crate::dispatch::standing::{Distribution, LAST, QUIET, Standing, Turn};
 use crate::dispatch::window::Window;
 use crate::ids::{Attempt, JobId, SessionId};
 use crate::limits;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dispatch::placement::Distribution;
+use crate::dispatch::standing::Distribution;
 
 /// Who gets the jobs of a channel, and what becomes of those that are not completed at their first attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::batch::Kind;
 use crate::dispatch::lease::MemberId;
-use crate::dispatch::placement::Distribution;
 use crate::dispatch::policy::Policy;
+use crate::dispatch::standing::Distribution;
 use crate::dispatch::tests::stage::{SECOND, Stage};
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::batch::Kind;
 use crate::dispatch::lease::MemberId;
 use crate::dispatch::members::Departure;
-use crate::dispatch::placement::Distribution;
 use crate::dispatch::policy::Policy;
+use crate::dispatch::standing::Distribution;
 use crate::dispatch::tests::stage::{Delivery, End, Stage};
 use crate::failure::{AttemptEnd, Ending};
 
