@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p distchan-bench -- w2 --runs 5` runs one scenario on every system that is built in, in turn, so that a
 //! change of the machine's mood meets all of them, and prints one JSON line a run. `compare` runs all scenarios, and prints tables.
-//! `idle`, `memory` and `credit` look at this project alone.
+//! `idle`, `memory`, `credit` and `handshakes` look at this project alone.
 
 mod compare;
 mod own;
@@ -51,6 +51,10 @@ enum Typed {
     W7b(RunArgs),
     /// As w1, sent by 4 tasks
     W7c(RunArgs),
+    /// As w2 under TLS
+    W8(RunArgs),
+    /// As w5 under TLS
+    W8x(RunArgs),
     /// Every scenario by every system, several runs of each in turn, as tables
     Compare(CompareArgs),
     #[command(flatten)]
@@ -90,6 +94,8 @@ fn main() -> Result<()> {
         Typed::W7a(args) => runs::run_all(Scenario::W7a, &args),
         Typed::W7b(args) => runs::run_all(Scenario::W7b, &args),
         Typed::W7c(args) => runs::run_all(Scenario::W7c, &args),
+        Typed::W8(args) => runs::run_all(Scenario::W8, &args),
+        Typed::W8x(args) => runs::run_all(Scenario::W8x, &args),
         Typed::Compare(args) => compare::compare(&args),
         Typed::Own(own) => own.run(),
         #[cfg(feature = "peers")]

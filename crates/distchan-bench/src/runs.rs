@@ -63,7 +63,10 @@ fn run_here(order: &Order) -> Result<()> {
     let Order { scenario, system, .. } = *order;
     let doing = systems::find(system)?;
     let pinned = if scenario == Scenario::W4pin { pin_to_one_core() } else { Ok(()) };
-    let why_not = pinned.err().map(|error| format!("{error:#}")).or_else(|| doing.why_not(order));
+    let in_clear = scenario.is_encrypted() && !doing.has_tls();
+    let in_clear = in_clear.then(|| "is here without TLS".to_owned());
+    let why_not =
+        pinned.err().map(|error| format!("{error:#}")).or(in_clear).or_else(|| doing.why_not(order));
     if let Some(why) = why_not {
         return write_json_line(&Line::skipped(scenario, system, why));
     }

@@ -37,6 +37,10 @@ pub(crate) enum Scenario {
     W7b,
     /// As W1, sent by 4 tasks (or threads) that share the channel.
     W7c,
+    /// As W2 under TLS 1.3, each side as its user would set that up.
+    W8,
+    /// As W5 under TLS 1.3.
+    W8x,
 }
 
 /// What a system has to be able to do for a scenario.
@@ -56,11 +60,16 @@ impl Scenario {
     /// What has to be done.
     pub(crate) fn work(self) -> Work {
         match self {
-            Self::W1 | Self::W5 | Self::W5x | Self::W7a | Self::W7b | Self::W7c => Work::OneWay,
-            Self::W2 | Self::W3 | Self::W3x => Work::ThereAndBack,
+            Self::W1 | Self::W5 | Self::W5x | Self::W7a | Self::W7b | Self::W7c | Self::W8x => Work::OneWay,
+            Self::W2 | Self::W3 | Self::W3x | Self::W8 => Work::ThereAndBack,
             Self::W4 | Self::W4pin => Work::OneInFlight,
             Self::W6 => Work::Beside,
         }
+    }
+
+    /// Whether the connections are encrypted.
+    pub(crate) fn is_encrypted(self) -> bool {
+        matches!(self, Self::W8 | Self::W8x)
     }
 
     /// How many worker processes share the jobs.
@@ -85,7 +94,7 @@ impl Scenario {
     /// The bytes of a large value; none where all values are small structs.
     pub(crate) fn usual_size(self) -> Option<usize> {
         match self {
-            Self::W5 => Some(1 << 20),
+            Self::W5 | Self::W8x => Some(1 << 20),
             Self::W5x => Some(64 << 20),
             Self::W6 => Some(1 << 30),
             _ => None,
@@ -97,9 +106,11 @@ impl Scenario {
         let slowness = system.slowness();
         match self {
             Self::W1 => 20_000_000 / slowness,
-            Self::W2 | Self::W3 | Self::W3x | Self::W7a | Self::W7b | Self::W7c => 10_000_000 / slowness,
+            Self::W2 | Self::W3 | Self::W3x | Self::W7a | Self::W7b | Self::W7c | Self::W8 => {
+                10_000_000 / slowness
+            }
             Self::W4 | Self::W4pin => 20_000,
-            Self::W5 => 4_000 / slowness.min(4),
+            Self::W5 | Self::W8x => 4_000 / slowness.min(4),
             Self::W5x => 32,
             Self::W6 => 5_000,
         }
@@ -120,6 +131,8 @@ impl Scenario {
             Self::W7a => "one-way, sent by 1 task",
             Self::W7b => "one-way, sent by 2 tasks",
             Self::W7c => "one-way, sent by 4 tasks",
+            Self::W8 => "job and result under TLS, 1 worker",
+            Self::W8x => "one-way under TLS, values of 1 MiB",
         }
     }
 }

@@ -75,3 +75,10 @@ fn a_mix_has_a_bound_and_jobs_that_take_no_time_have_none() {
     let micro = line(&["credit", "--cases", "1us", "--runs", "1", "--scale", "0.001"]);
     assert!(micro["bound_s"].is_null(), "{micro}");
 }
+
+#[test]
+fn handshakes_are_counted() {
+    let line = line(&["handshakes", "--n", "50", "--lanes", "4", "--runs", "2"]);
+    assert_eq!((&line["n"], &line["runs"]), (&50.into(), &2.into()), "{line}");
+    assert_are_numbers(&line, &["plain_per_s", "ticket_per_s"]);
+}

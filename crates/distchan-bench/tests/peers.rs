@@ -62,6 +62,12 @@ fn one_in_flight_arrives_whole() {
 }
 
 #[test]
+fn what_is_encrypted_arrives_whole() {
+    check("tonic", "w8", &["--n", "5001"]);
+    check("tonic", "w8x", &["--n", "4"]);
+}
+
+#[test]
 fn large_values_arrive_whole() {
     check_all("w5", &["--n", "4"]);
     check_all("w5x", &["--n", "2", "--size", "20000000"]);

@@ -83,6 +83,16 @@ fn many_senders_lose_nothing() {
 }
 
 #[test]
+fn what_is_encrypted_arrives_whole() {
+    check("w8", "distchan", &["--n", "20000"]);
+    check("w8x", "distchan", &["--n", "4"]);
+    for scenario in ["w8", "w8x"] {
+        let line: Value = serde_json::from_slice(&run(&[scenario, "--system", "raw"]).stdout).unwrap();
+        assert_eq!(line["skipped"], "is here without TLS", "{line}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_unix_socket_carries_the_same() {
     check_both("w2", &["--n", "20000", "--transport", "unix"]);

@@ -1,7 +1,8 @@
 //! What is measured of this project alone: what idle workers cost, whether memory stays bounded, what is lost by not setting a
-//! prefetch. Nobody else stands beside it here, so nothing here may be called fast.
+//! prefetch, how many workers a second are let in. Nobody else stands beside it here, so nothing here may be called fast.
 
 mod credit;
+mod handshakes;
 mod idle;
 mod memory;
 
@@ -21,6 +22,8 @@ pub(crate) enum Own {
     Memory(memory::MemoryArgs),
     /// Jobs of every length, without a setting and with every sensible fixed prefetch
     Credit(credit::CreditArgs),
+    /// How many workers a second a server lets in, without encryption and with tickets
+    Handshakes(handshakes::HandshakeArgs),
     #[command(hide = true)]
     IdleServer(idle::Setup),
     #[command(hide = true)]
@@ -38,6 +41,7 @@ impl Own {
             Self::Idle(args) => idle::measure(args),
             Self::Memory(args) => memory::measure(args),
             Self::Credit(args) => credit::measure(args),
+            Self::Handshakes(args) => handshakes::measure(args),
             Self::IdleServer(setup) => as_child(|| idle::serve(setup)),
             Self::IdleWorkers(args) => as_child(|| idle::wait(args)),
             Self::MemoryWorker(args) => as_child(|| memory::work(args)),

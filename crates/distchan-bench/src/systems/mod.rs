@@ -29,6 +29,11 @@ pub(crate) trait System {
     /// Why this system cannot carry out an order here, in words that stand in a footnote. None if it can.
     fn why_not(&self, order: &Order) -> Option<String>;
 
+    /// Whether it is here under TLS, too.
+    fn has_tls(&self) -> bool {
+        false
+    }
+
     /// Is the server: binds, starts the workers with [`Crew::start`](crate::process::Crew::start), starts the clock once they are
     /// connected, does the work, stops the clock, ends the work.
     fn serve(&self, order: &Order) -> Result<Measured>;

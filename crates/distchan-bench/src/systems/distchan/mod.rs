@@ -6,7 +6,7 @@ mod serving;
 mod working;
 
 use anyhow::Result;
-use distchan::{Server, Worker};
+use distchan::Server;
 use tokio::runtime::Runtime;
 
 use self::place::Place;
@@ -15,7 +15,7 @@ use super::System;
 use crate::payload::{Blob, Item, max_encoded};
 use crate::process::{Clock, Crew};
 use crate::report::Measured;
-use crate::scenarios::{Order, Work};
+use crate::scenarios::{Order, Transport, Work};
 
 /// The channel of every scenario, and of the small jobs where there are two.
 const CHANNEL: &str = "bench";
@@ -30,14 +30,19 @@ const DEFAULT_MAX_VALUE: usize = 16 << 20;
 pub(crate) struct Distchan;
 
 impl System for Distchan {
-    fn why_not(&self, _order: &Order) -> Option<String> {
-        None
+    fn why_not(&self, order: &Order) -> Option<String> {
+        let is_unix = order.transport == Transport::Unix;
+        (order.scenario.is_encrypted() && is_unix).then(|| "has TLS over TCP only".to_owned())
+    }
+
+    fn has_tls(&self) -> bool {
+        true
     }
 
     fn serve(&self, order: &Order) -> Result<Measured> {
         let runtime = Runtime::new()?;
-        let place = Place::new(order.transport);
-        let server = runtime.block_on(Server::bind(place.bind_address()))?;
+        let place = Place::new(order);
+        let server = runtime.block_on(place.bind())?;
         match order.scenario.work() {
             Work::OneWay if order.scenario.usual_size().is_some() => {
                 serving::one_way::<Blob>(&runtime, &server, order)
@@ -51,7 +56,7 @@ impl System for Distchan {
 
     fn work(&self, order: &Order, address: &str) -> Result<()> {
         Runtime::new()?.block_on(async {
-            let worker = Worker::connect(address).await?;
+            let worker = place::connect(order, address).await?;
             match order.scenario.work() {
                 Work::OneWay if order.scenario.usual_size().is_some() => {
                     working::one_way::<Blob>(&worker, order).await
@@ -71,7 +76,7 @@ fn max_value(order: &Order) -> usize {
 
 /// Starts the workers, whose channel is open by now, and the clock.
 fn start(runtime: &Runtime, server: &Server, order: &Order) -> Result<Clock> {
-    let crew = Crew::start(order, &server.local_addr().to_string())?;
+    let crew = Crew::start(order, &place::of_workers(order, server)?)?;
     runtime.block_on(server.wait_for_workers(order.scenario.workers()));
     crew.start_clock()
 }

@@ -4,6 +4,7 @@
 mod codec;
 mod service;
 mod serving;
+mod tls;
 mod working;
 
 use anyhow::Result;
@@ -28,6 +29,10 @@ impl System for Tonic {
             (_, true) => Some("is the same as tonic here".to_owned()),
             _ => None,
         }
+    }
+
+    fn has_tls(&self) -> bool {
+        true
     }
 
     fn serve(&self, order: &Order) -> Result<Measured> {

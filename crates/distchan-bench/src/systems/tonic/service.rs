@@ -16,6 +16,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::codec::Postcard;
+use super::tls::{Identity, read};
 use crate::payload::Payload;
 
 /// The two methods of the service: which is called decides what is sent.
@@ -99,23 +100,33 @@ where
 }
 
 impl<P: Payload> Bench<P> {
-    /// Serves until the runtime ends. Returns the address.
-    pub(super) fn serve(self) -> Result<String> {
+    /// Serves until the runtime ends. Returns the address, as a worker is told it.
+    pub(super) fn serve(self, is_encrypted: bool) -> Result<String> {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
         let address = incoming.local_addr()?;
-        let server = Server::builder()
+        let identity = is_encrypted.then(Identity::new).transpose()?;
+        let mut server = Server::builder();
+        if let Some(identity) = &identity {
+            server = server.tls_config(identity.of_server())?;
+        }
+        let server = server
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_frame_size(FRAME)
             .add_service(self);
         tokio::spawn(server.serve_with_incoming(incoming));
-        Ok(address.to_string())
+        Ok(identity.map_or_else(|| format!("http://{address}"), |identity| identity.tell(address)))
     }
 }
 
-/// Connects a worker.
-pub(super) async fn connect(address: &str) -> Result<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+/// Connects a worker to what it was told.
+pub(super) async fn connect(told: &str) -> Result<Channel> {
+    let (address, trust) = read(told);
+    let mut endpoint = Endpoint::from_shared(address)?;
+    if let Some(trust) = trust {
+        endpoint = endpoint.tls_config(trust)?;
+    }
+    let endpoint = endpoint
         .tcp_nodelay(true)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)

@@ -38,7 +38,7 @@ pub(super) fn one_way<P: Payload>(order: &Order, is_polled: bool) -> Result<Meas
         gated(phases, stream::poll_fn(move |context| receiver.poll_recv(context)))
     };
     let (small, _results) = Method::new(vec![jobs]);
-    let crew = Crew::start(order, &Bench { small, large: None }.serve()?)?;
+    let crew = Crew::start(order, &Bench { small, large: None }.serve(order.scenario.is_encrypted())?)?;
     let clock = crew.start_clock()?;
     phase.send_replace(Phase::Over);
     for first in 0..tasks {
@@ -90,7 +90,7 @@ pub(super) async fn there_and_back(order: &Order, is_polled: bool) -> Result<Mea
         gated(phases.clone(), stream::poll_fn(move |context| receiver.poll_recv(context)))
     });
     let (small, mut results) = Method::new(jobs.collect());
-    let crew = Crew::start(order, &Bench { small, large: None }.serve()?)?;
+    let crew = Crew::start(order, &Bench { small, large: None }.serve(order.scenario.is_encrypted())?)?;
     let clock = crew.start_clock()?;
     phase.send_replace(Phase::Running);
     if !is_polled {
@@ -166,7 +166,7 @@ type Meeting<P> = (mpsc::Sender<P>, mpsc::UnboundedReceiver<Streaming<P>>, Crew)
 fn meet<P: Payload>(order: &Order) -> Result<Meeting<P>> {
     let (jobs, stream) = from_channel();
     let (small, results) = Method::new(vec![stream]);
-    let crew = Crew::start(order, &Bench { small, large: None }.serve()?)?;
+    let crew = Crew::start(order, &Bench { small, large: None }.serve(order.scenario.is_encrypted())?)?;
     Ok((jobs, results, crew))
 }
 
@@ -180,7 +180,8 @@ pub(super) async fn beside(order: &Order) -> Result<Measured> {
     let (small, mut results) = Method::new(vec![stream]);
     let (large_jobs, stream) = from_channel();
     let (large, mut receipts) = Method::new(vec![stream]);
-    let crew = Crew::start(order, &Bench { small, large: Some(large) }.serve()?)?;
+    let crew =
+        Crew::start(order, &Bench { small, large: Some(large) }.serve(order.scenario.is_encrypted())?)?;
     let large_job: Blob = large_job(order);
     let clock = crew.start_clock()?;
     let mut results = results.recv().await.context("the worker did not come")?;
