@@ -22,7 +22,7 @@ pub(crate) enum Door {
 #[derive(Debug, Default)]
 pub(crate) struct Pass {
     #[cfg(feature = "tls")]
-    pub(super) revocation: Option<Revocation>,
+    revocation: Option<Revocation>,
 }
 
 impl Pass {
@@ -42,7 +42,10 @@ impl Door {
         match self {
             Self::Open => Ok((stream, Pass::default())),
             #[cfg(feature = "tls")]
-            Self::Guarded(guard) => guard.admit(stream).await,
+            Self::Guarded(guard) => {
+                let (stream, revocation) = guard.admit(stream).await?;
+                Ok((stream, Pass { revocation }))
+            }
         }
     }
 }

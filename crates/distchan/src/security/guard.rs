@@ -20,7 +20,6 @@ use tokio::sync::watch;
 
 use crate::security::book::Book;
 use crate::security::config;
-use crate::security::door::Pass;
 use crate::security::mutual::MutualTls;
 use crate::security::ticket::{Ticket, TicketError};
 use crate::transport::tls::{HandshakeError, TlsStream, handshake};
@@ -80,8 +79,11 @@ impl Guard {
         Ok(revoked?)
     }
 
-    /// Lets a connection in, or says why not; the peer is told as far as it can understand.
-    pub(super) async fn admit(self: &Arc<Self>, stream: Stream) -> Result<(Stream, Pass), String> {
+    /// Lets a connection in, or says why not; the peer is told as far as it can understand. Where it came with a ticket, that may be revoked.
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        stream: Stream,
+    ) -> Result<(Stream, Option<Revocation>), String> {
         let tcp = stream.into_tcp().map_err(|_| "a guard is for TCP".to_owned())?;
         let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(|error| error.to_string())?;
         let limit = limits::MAX_TLS_HANDSHAKE;
@@ -97,11 +99,11 @@ impl Guard {
             None => {
                 // The worker learns by it that its certificate was taken.
                 let told = stream.write_all(&[0]).await;
-                told.map(|()| Ok(Pass::default()))
+                told.map(|()| Ok(None))
             }
         };
         match admitted {
-            Ok(Ok(pass)) => Ok((Stream::from_tls(stream), pass)),
+            Ok(Ok(revocation)) => Ok((Stream::from_tls(stream), revocation)),
             Ok(Err(refusal)) => Err(refusal.to_string()),
             Err(error) => Err(format!("the connection broke before a worker was known: {error}")),
         }
@@ -111,7 +113,7 @@ impl Guard {
         self: &Arc<Self>,
         tickets: &Tickets,
         stream: &mut TlsStream,
-    ) -> io::Result<Result<Pass, Refusal>> {
+    ) -> io::Result<Result<Option<Revocation>, Refusal>> {
         let mut bytes = [0; WorkerProof::LENGTH];
         stream.read_exact(&mut bytes).await?;
         let exporter = export(stream)?;
@@ -129,7 +131,7 @@ impl Guard {
                 stream.write_all(&ServerAnswer::accepting(&secret, &exporter)).await?;
                 stream.flush().await?;
                 let revocation = Revocation { guard: Arc::clone(self), ticket, changes };
-                Ok(Ok(Pass { revocation: Some(revocation) }))
+                Ok(Ok(Some(revocation)))
             }
             Err(refusal) => {
                 stream.write_all(&[refusal.to_wire()]).await?;

@@ -3,6 +3,7 @@
 //! stranger sent unescaped.
 
 mod door;
+mod failed;
 mod target;
 
 #[cfg(feature = "tls")]
@@ -33,13 +34,13 @@ mod trust;
 pub(crate) use crate::security::door::{Door, Pass};
 #[cfg(feature = "tls")]
 pub use crate::security::error::SecurityError;
+pub(crate) use crate::security::failed::ConnectFailed;
 #[cfg(feature = "tls")]
 pub(crate) use crate::security::guard::Guard;
 #[cfg(feature = "tls")]
 pub use crate::security::mutual::MutualTls;
 #[cfg(feature = "tls")]
 pub use crate::security::settings::Security;
-pub(crate) use crate::security::target::ConnectFailed;
 pub use crate::security::target::{IntoTarget, Target, TargetError};
 #[cfg(feature = "tls")]
 pub use crate::security::ticket::{Ticket, TicketError};

@@ -1,5 +1,6 @@
 //! Where a worker connects to, and what it has to show there.
 
+#[cfg(feature = "tls")]
 use std::io;
 use std::net::SocketAddr;
 
@@ -8,6 +9,7 @@ use distchan_proto::limits;
 
 #[cfg(feature = "tls")]
 use crate::security::error::SecurityError;
+use crate::security::failed::ConnectFailed;
 #[cfg(feature = "tls")]
 use crate::security::mutual::MutualTls;
 #[cfg(feature = "tls")]
@@ -41,29 +43,6 @@ pub enum TargetError {
         /// Why.
         error: SecurityError,
     },
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(crate) enum ConnectFailed {
-    /// It may be there another time.
-    Io(io::Error),
-    /// It will not.
-    #[cfg(feature = "tls")]
-    Security(SecurityError),
-}
-
-impl From<io::Error> for ConnectFailed {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-#[cfg(feature = "tls")]
-impl From<SecurityError> for ConnectFailed {
-    fn from(error: SecurityError) -> Self {
-        Self::Security(error)
-    }
 }
 
 impl From<AddressError> for TargetError {

@@ -12,10 +12,10 @@ use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, Error
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::security::error::SecurityError;
+use crate::security::failed::ConnectFailed;
 use crate::security::guard::export;
 use crate::security::mutual::MutualTls;
 use crate::security::pin::WRONG_KEY;
-use crate::security::target::ConnectFailed;
 use crate::security::ticket::Ticket;
 use crate::security::{config, identity};
 use crate::transport::tls::{HandshakeError, TlsStream, handshake};
