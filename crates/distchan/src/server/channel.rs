@@ -214,7 +214,8 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
         self
     }
 
-    /// How many jobs a worker may have in hand, always. Unless set, this follows the jobs' length by itself.
+    /// How many jobs a worker may have in hand, always. Unless set, this follows the jobs' length by itself; what a worker has not begun is then
+    /// taken back for whoever is idle, and here it is not.
     pub fn credit(mut self, jobs: u32) -> Self {
         self.settings.options.credit = Some(jobs.max(1));
         self
@@ -277,7 +278,8 @@ impl<T, C: Codec> SenderBuilder<T, C> {
         self
     }
 
-    /// How many values a worker may have in hand, always. Unless set, this follows the time they take by itself.
+    /// How many values a worker may have in hand, always. Unless set, this follows the time they take by itself; what a worker has not begun is
+    /// then taken back for whoever is idle, and here it is not.
     pub fn credit(mut self, values: u32) -> Self {
         self.settings.options.credit = Some(values.max(1));
         self

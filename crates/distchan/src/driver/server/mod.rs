@@ -186,7 +186,7 @@ pub(crate) struct ServerPort {
     pub(crate) taken: Arc<AtomicU64>,
 }
 
-/// The machine is told of what was taken when it is this much: it counts to a bound that is 256 times as large.
+/// The machine is told of what was taken when it is this much: it counts to a bound that is 64 times as large.
 const WORTH_TELLING: u64 = limits::MAX_UNREAD_RESULTS / 64;
 
 impl ServerPort {
