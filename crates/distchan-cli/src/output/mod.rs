@@ -1,0 +1,6 @@
+//! What leaves the process: data on standard output, messages on standard error.
+
+pub(crate) mod messages;
+mod sink;
+
+pub(crate) use crate::output::sink::Sink;
