@@ -135,6 +135,8 @@ pub(crate) enum Order {
     Plan(Box<Plan>),
     /// From now on a job may take so long, in microseconds.
     TimeLimit(u64),
+    /// A job's ending has been seen, and it is not enough: see [`Pauses`].
+    GoOn,
     /// Begin nothing more, and finish what was begun.
     Drain,
 }
@@ -162,6 +164,15 @@ pub(crate) struct Plan {
     pub(crate) delay: u64,
     /// Bytes of memory that must be free where a job is to start.
     pub(crate) free_memory: u64,
+    /// After which endings a worker begins nothing more until it is told to go on: the server may have had enough.
+    pub(crate) pauses: Pauses,
+}
+
+/// After which endings a worker waits for [`Order::GoOn`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pauses {
+    pub(crate) on_failure: bool,
+    pub(crate) on_success: bool,
 }
 
 /// A command with replacement strings, as it was typed.
@@ -224,6 +235,13 @@ impl Exit {
             Self::NotStarted(_, reason) | Self::Misbehaved(reason) | Self::Lost(reason) => Some(reason),
             Self::Code(_) | Self::Signal(_) | Self::TimedOut(_) => None,
         }
+    }
+}
+
+impl Pauses {
+    /// Whether a worker waits after this.
+    pub(crate) const fn after(self, exit: &Exit) -> bool {
+        if exit.is_success() { self.on_success } else { self.on_failure }
     }
 }
 

@@ -225,8 +225,13 @@ impl Conductor {
         }
         let is_final =
             ended.exit.is_success() || self.ledger.runs(ended.seq) + 1 >= self.runs || self.is_draining;
-        let host = self.crew.host(ended.run.worker);
-        self.settle(ended, host, is_final)
+        let (worker, pauses) = (ended.run.worker, self.plan.pauses.after(&ended.exit));
+        let host = self.crew.host(worker);
+        let step = self.settle(ended, host, is_final)?;
+        if pauses && step == Step::GoOn && !self.is_draining {
+            self.crew.tell_one(worker, Order::GoOn);
+        }
+        Ok(step)
     }
 
     fn settle(&mut self, ended: Ended, host: Arc<str>, is_final: bool) -> Stepped {

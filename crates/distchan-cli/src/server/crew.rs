@@ -42,6 +42,14 @@ impl Crew {
         self.members.get(&worker).map_or_else(|| "?".into(), |member| Arc::clone(&member.host))
     }
 
+    /// Tells one.
+    pub(super) fn tell_one(&self, worker: u64, order: Order) {
+        if let Some(member) = self.members.get(&worker) {
+            // One that is gone needs no orders.
+            drop(member.orders.try_send(order));
+        }
+    }
+
     /// Tells all the same.
     pub(super) fn tell(&self, order: &Order) {
         for member in self.members.values() {

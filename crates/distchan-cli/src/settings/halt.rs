@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::wire::Pauses;
+
 /// A condition, and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Halt {
@@ -49,6 +51,13 @@ impl Halt {
             return fail(How::Soon, count);
         }
         text.parse().map(Some)
+    }
+}
+
+impl Halt {
+    /// After which endings nothing is begun until it is clear whether it is enough.
+    pub(super) fn pauses(self) -> Pauses {
+        Pauses { on_failure: self.on != On::Success, on_success: self.on != On::Fail }
     }
 }
 

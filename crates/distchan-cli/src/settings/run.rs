@@ -12,7 +12,7 @@ use crate::args::{InputArgs, OutputArgs, PipeArgs, RunArgs};
 use crate::exit::Failure;
 use crate::input::{Blocks, Cut, Lists, Source, Spec, split_words};
 use crate::settings::{Halt, amount, env};
-use crate::wire::{Command, Delivery, Feeding, Plan};
+use crate::wire::{Command, Delivery, Feeding, Pauses, Plan};
 
 /// What `run` and `serve` are to do.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ fn settle_text(args: RunArgs, listen: Option<Listen>) -> Result<Run, String> {
     let timeout = timeout(control.timeout.as_deref())?;
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let optional_time = |text: Option<&str>| text.map_or(Ok(Duration::ZERO), amount::time);
-    let plan = Plan {
+    let mut plan = Plan {
         command: (!inputs_only).then(|| command.clone()),
         names: Vec::new(),
         appends: takes_args,
@@ -112,7 +112,10 @@ fn settle_text(args: RunArgs, listen: Option<Listen>) -> Result<Run, String> {
         time_limit: if let Timeout::After(time) = timeout { Some(micros(time)) } else { None },
         delay: micros(optional_time(control.delay.as_deref())?),
         free_memory: control.memfree.as_deref().map_or(Ok(0), amount::size)?,
+        pauses: Pauses::default(),
     };
+    let halt = control.halt.as_deref().map_or(Ok(None), Halt::read)?;
+    plan.pauses = halt.map_or_else(Pauses::default, Halt::pauses);
     let slots = if listen.is_some() && jobs.is_none() { 0 } else { amount::slots(jobs.as_deref())? };
     if inputs_only && slots > 0 {
         return Err("with --inputs-only there is nothing to run here: leave out -j".to_owned());
@@ -122,7 +125,7 @@ fn settle_text(args: RunArgs, listen: Option<Listen>) -> Result<Run, String> {
         plan,
         command,
         slots,
-        halt: control.halt.as_deref().map_or(Ok(None), Halt::read)?,
+        halt,
         timeout,
         runs: control.retries.unwrap_or(1).max(1),
         printing: printing(output),

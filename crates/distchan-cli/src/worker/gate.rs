@@ -1,5 +1,7 @@
-//! Holds jobs back before they start: for a time after the one before, and until there is memory enough.
+//! Holds jobs back before they start: for a time after the one before, until there is memory enough, and while the server has to see how another has
+//! ended.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,15 +14,34 @@ pub(super) struct Gate {
     delay: Duration,
     free_memory: u64,
     next: Mutex<Instant>,
+    /// Endings that the server has to see first.
+    unseen: AtomicUsize,
 }
 
 impl Gate {
     pub(super) fn new(delay: Duration, free_memory: u64) -> Self {
-        Self { delay, free_memory, next: Mutex::new(Instant::now()) }
+        Self { delay, free_memory, next: Mutex::new(Instant::now()), unseen: AtomicUsize::new(0) }
+    }
+
+    /// A job has ended in a way after which nothing is to begin until the server has seen it.
+    pub(super) fn pause(&self) {
+        self.unseen.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The server has seen one.
+    pub(super) fn go_on(&self) {
+        self.unseen.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Waits until a job may start; false where `is_over` says that none may any more.
     pub(super) fn pass(&self, is_over: impl Fn() -> bool) -> bool {
+        while self.unseen.load(Ordering::SeqCst) > 0 {
+            if is_over() {
+                return false;
+            }
+            // The server's answer is on its way; nobody has to be woken for a wait that is this short.
+            std::thread::sleep(Duration::from_micros(100));
+        }
         if self.delay.is_zero() && self.free_memory == 0 {
             return true;
         }

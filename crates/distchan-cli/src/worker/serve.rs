@@ -54,7 +54,7 @@ pub(crate) async fn serve(
         worker.receiver::<Order>(wire::orders(identity.number)).max_value(MAX_VALUE).wait(WAIT).await?;
     let plan = match orders.recv().await {
         Ok(Some(Order::Plan(plan))) => *plan,
-        Ok(Some(Order::TimeLimit(_) | Order::Drain) | None) => return Err(ServeFailed::NoPlan),
+        Ok(Some(Order::TimeLimit(_) | Order::GoOn | Order::Drain) | None) => return Err(ServeFailed::NoPlan),
         Err(error) => return Err(ServeFailed::Lost(error)),
     };
     let composer = match decide(&identity.permission, &plan) {
@@ -128,6 +128,7 @@ async fn listen(worker: Worker, mut orders: Receiver<Order>, bench: Arc<Bench>) 
         match order {
             Order::Plan(_) => {}
             Order::TimeLimit(micros) => bench.limit.set(micros),
+            Order::GoOn => bench.gate.go_on(),
             Order::Drain => {
                 bench.is_draining.store(true, Ordering::SeqCst);
                 // It ends when the slots have; a lost server shows there.

@@ -92,13 +92,20 @@ fn run(bench: &Bench, place: usize, job: distchan::Job<Job, Ended>, persistent: 
     if bench.running.is_stopping() && !exit.is_success() {
         return;
     }
+    let pauses = bench.plan.pauses.after(&exit);
+    if pauses {
+        bench.gate.pause();
+    }
     let (stdout, stderr) = (reports.finish(Stream::Out), reports.finish(Stream::Err));
     let ended = Ended { seq, run, slot, started, runtime, exit, stdout, stderr };
-    match bench.runtime.block_on(job.complete(ended)) {
-        Ok(()) => {}
-        // Another worker has the job.
-        Err(error) if matches!(error.kind(), SendErrorKind::Disconnected(_) | SendErrorKind::Reassigned) => {}
-        Err(error) => job.fail(error),
+    let Err(error) = bench.runtime.block_on(job.complete(ended)) else { return };
+    if pauses {
+        // The server will not see this ending.
+        bench.gate.go_on();
+    }
+    // Otherwise another worker has the job.
+    if !matches!(error.kind(), SendErrorKind::Disconnected(_) | SendErrorKind::Reassigned) {
+        job.fail(error);
     }
 }
 

@@ -1,0 +1,74 @@
+//! Whatever an input holds, it is never a command.
+
+use crate::program::{run_in, run_on};
+
+/// What somebody would put into a file's name.
+const EVIL: [&str; 8] = [
+    "; touch hit",
+    "$(touch hit)",
+    "`touch hit`",
+    "'; touch hit; '",
+    "\"; touch hit; \"",
+    "x' \"$(touch hit)\" `touch hit` #",
+    "a\nb; touch hit\n",
+    "\\'; touch hit",
+];
+
+#[test]
+fn an_input_is_never_a_command() {
+    let directory = tempfile::tempdir().unwrap();
+    for template in [
+        "printf %s {}",
+        "printf %s {} | cat",
+        "printf %s '{}'",
+        "printf %s \"{}\"",
+        "printf %s \"$(printf %s {}; printf x)\" | head -c -1",
+        "printf %s `printf %s {}x`",
+        "f() { printf %s {}; }; f other",
+        "set -- other; printf %s {}",
+        "case {} in *) printf %s {};; esac",
+        "printf '' # {}",
+        "x={}; printf %s \"$x\"",
+    ] {
+        let mut args = vec!["-k", "-0", template, ":::"];
+        args.extend(EVIL);
+        let ended = run_in(directory.path(), &args);
+        assert!(!directory.path().join("hit").exists(), "{template}: {ended:?}");
+        if !template.contains('`') && !template.contains('#') {
+            assert_eq!(ended.out(), EVIL.concat(), "{template}");
+        }
+    }
+}
+
+#[test]
+fn every_byte_goes_through() {
+    let all: Vec<u8> = (1..=255).collect();
+    for template in ["printf %s {}", "printf %s {} | cat", "printf %s \"{}\""] {
+        let ended = run_on(&["-0", template], &all);
+        assert_eq!((ended.code, &ended.stdout), (0, &all), "{template}");
+    }
+}
+
+#[test]
+fn what_is_shown_does_the_same_in_a_shell() {
+    for input in EVIL.iter().filter(|input| !input.contains('\n')) {
+        for template in ["printf %s {}", "printf %s '{}'", "printf %s \"{}\" | cat"] {
+            let shown = run_on(&["--dry-run", template, ":::", input], b"").well();
+            let directory = tempfile::tempdir().unwrap();
+            let shell = std::process::Command::new("sh")
+                .args(["-c", shown.out()])
+                .current_dir(directory.path())
+                .output();
+            assert_eq!(shell.unwrap().stdout, input.as_bytes(), "{}", shown.out());
+            assert!(!directory.path().join("hit").exists(), "{}", shown.out());
+        }
+    }
+}
+
+#[test]
+fn quoted_words_reach_the_program_as_they_are() {
+    assert_eq!(
+        run_on(&["-q", "printf", "%s|", "a  b", "$HOME", "{}", ":::", "c  d"], b"").well().out(),
+        "a  b|$HOME|c  d|"
+    );
+}
