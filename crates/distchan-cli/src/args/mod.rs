@@ -24,7 +24,7 @@ pub(crate) enum Subcommand {
     /// The same, with workers on other machines: prints the line that starts one
     Serve(Box<ServeArgs>),
     /// Work for a server
-    Work(Box<WorkArgs>),
+    Work(WorkArgs),
     /// Ends the processes of a distchan that was killed
     #[command(hide = true)]
     Guard,

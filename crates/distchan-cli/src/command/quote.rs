@@ -8,11 +8,11 @@ pub(super) fn quote(input: &[u8], out: &mut Vec<u8>) {
         return;
     }
     out.push(b'\'');
-    for byte in input {
-        match byte {
-            b'\'' => out.extend_from_slice(b"'\"'\"'"),
-            byte => out.push(*byte),
+    for (at, piece) in input.split(|byte| *byte == b'\'').enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b"'\"'\"'");
         }
+        out.extend_from_slice(piece);
     }
     out.push(b'\'');
 }

@@ -25,13 +25,10 @@ pub(super) fn parse(text: &[u8], command: &Command) -> Vec<Part> {
     let mut plain = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.first() {
-        let (part, length) = match starts_with_part(rest, command) {
-            Some(found) => found,
-            None => {
-                plain.push(*first);
-                rest = rest.get(1..).unwrap_or_default();
-                continue;
-            }
+        let Some((part, length)) = starts_with_part(rest, command) else {
+            plain.push(*first);
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
         };
         if !plain.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut plain)));

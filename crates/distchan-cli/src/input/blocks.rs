@@ -137,6 +137,8 @@ impl Stream {
             (Cut::Lengths, _) => whole_lengths(&self.held),
             (Cut::At { start, end }, Some(records)) => self.nth_end(start, end, records.max(1)),
             (Cut::At { .. }, None) if self.is_over && self.held.len() <= self.size => None,
+            // One record is larger than a block: it is a block by itself.
+            (Cut::At { start, end }, None) if self.held.len() > self.size => self.nth_end(start, end, 1),
             (Cut::At { start, end }, None) if start.is_empty() && end.len() == 1 => {
                 let end = end.first()?;
                 self.held.iter().rposition(|byte| byte == end).map(|at| at + 1)
@@ -151,6 +153,10 @@ impl Stream {
 
     /// Where the record ends with this number, from 1.
     fn nth_end(&self, start: &[u8], end: &[u8], number: usize) -> Option<usize> {
+        if let (true, [end]) = (start.is_empty(), end) {
+            let ends = self.held.iter().enumerate().filter(|(_, byte)| *byte == end);
+            return ends.map(|(at, _)| at + 1).nth(number - 1);
+        }
         let mark = [end, start].concat();
         let ends = self.held.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
         ends.map(|(at, _)| at + end.len()).filter(|at| *at > 0).nth(number - 1)
@@ -206,7 +212,7 @@ mod tests {
             cut_up(b">a\n>b\n>c", starts.clone(), 1, Some(1)),
             [b">a\n".to_vec(), b">b\n".to_vec(), b">c".to_vec()]
         );
-        assert_eq!(cut_up(b">a\n>b\n>c", starts, 7, None), [b">a\n".to_vec(), b">b\n>c".to_vec()]);
+        assert_eq!(cut_up(b">a\n>b\n>c", starts, 7, None), [b">a\n>b\n".to_vec(), b">c".to_vec()]);
         let lengths = b"\0\0\0\x01x\0\0\0\x02yz\0";
         assert_eq!(
             cut_up(lengths, Cut::Lengths, 100, None),

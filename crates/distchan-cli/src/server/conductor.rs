@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use distchan::{JobFailed, Server};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -22,7 +23,7 @@ use crate::server::notice::{Notice, Notices};
 use crate::server::printer::{Finished, PrintFailed, Printer};
 use crate::server::results::Results;
 use crate::server::signals;
-use crate::settings::{Halt, How, Printing, State, Timeout};
+use crate::settings::{Halt, How, State, Timeout};
 use crate::wire::{self, Ended, Exit, Hello, Job, News, Order, Output, Plan, RunId};
 use crate::worker::Running;
 
@@ -36,8 +37,7 @@ pub(super) struct Conductor {
     plan: Plan,
     ledger: Arc<Ledger>,
     printer: Printer,
-    results: Option<Results>,
-    joblog: Option<Joblog>,
+    kept: Kept,
     halting: Halting,
     timeout: Timeout,
     median: Median,
@@ -57,6 +57,35 @@ pub(super) struct Conductor {
     input_failed: Option<Failure>,
 }
 
+/// When a job, or the run, is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) halt: Option<Halt>,
+    pub(super) timeout: Timeout,
+    /// How often a job is run that fails, in all.
+    pub(super) runs: u32,
+    pub(super) shows_bar: bool,
+}
+
+/// What is kept of jobs, beside what is printed.
+#[derive(Debug)]
+pub(super) struct Kept {
+    joblog: Option<Joblog>,
+    results: Option<Results>,
+}
+
+impl Kept {
+    /// Opens what is to be written.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn open(state: &State, names: &[Bytes]) -> Result<Self, Failure> {
+        let joblog = state.joblog.as_deref().map(|path| Joblog::open(path, state.resumes)).transpose()?;
+        let results = state.results.as_deref().map(|root| Results::open(root, names)).transpose()?;
+        Ok(Self { joblog, results })
+    }
+}
+
 /// How it goes on after a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -73,38 +102,32 @@ impl Conductor {
         plan: Plan,
         ledger: Arc<Ledger>,
         printer: Printer,
-        (halt, timeout, runs): (Option<Halt>, Timeout, u32),
-        printing: &Printing,
-        state: &State,
-        runtime: &Runtime,
-    ) -> Result<Self, Failure> {
-        let joblog = state.joblog.as_deref().map(|path| Joblog::open(path, state.resumes)).transpose()?;
-        let results = state.results.as_deref().map(|root| Results::open(root, &plan.names)).transpose()?;
-        let (again, jobs_again) = mpsc::unbounded_channel();
+        rules: Rules,
+        kept: Kept,
+        again: mpsc::UnboundedSender<Job>,
+    ) -> Self {
         let conductor = Self {
+            hall,
             plan,
             ledger,
             printer,
-            results,
-            joblog,
-            halting: Halting::new(halt),
-            timeout,
+            kept,
+            halting: Halting::new(rules.halt),
+            timeout: rules.timeout,
             median: Median::default(),
-            runs,
+            runs: rules.runs,
             crew: Crew::default(),
             awaited: HashMap::new(),
             again,
-            bar: Bar::new(printing.shows_bar),
+            bar: Bar::new(rules.shows_bar),
             outcomes: 0,
             is_input_over: false,
             is_draining: false,
             status: None,
             input_failed: None,
-            hall,
         };
         conductor.announce();
-        conductor.hall.send_again(jobs_again, runtime);
-        Ok(conductor)
+        conductor
     }
 
     /// Conducts until all is done, or it is enough.
@@ -124,7 +147,7 @@ impl Conductor {
         if !is_whole {
             running.stop();
         }
-        let ended = ended.and_then(|_| self.printer.finish_all(&self.ledger, self.results.as_ref()));
+        let ended = ended.and_then(|_| self.printer.finish_all(&self.ledger, self.kept.results.as_ref()));
         self.bar.finish();
         let failed = self.ledger.counts().failed;
         let Self { hall, again, crew, status, input_failed, .. } = self;
@@ -227,15 +250,15 @@ impl Conductor {
             ended.exit.is_success() || self.ledger.runs(ended.seq) + 1 >= self.runs || self.is_draining;
         let (worker, pauses) = (ended.run.worker, self.plan.pauses.after(&ended.exit));
         let host = self.crew.host(worker);
-        let step = self.settle(ended, host, is_final)?;
+        let step = self.settle(ended, &host, is_final)?;
         if pauses && step == Step::GoOn && !self.is_draining {
             self.crew.tell_one(worker, Order::GoOn);
         }
         Ok(step)
     }
 
-    fn settle(&mut self, ended: Ended, host: Arc<str>, is_final: bool) -> Stepped {
-        let Some(job) = self.ledger.end(&ended, Arc::clone(&host), is_final) else {
+    fn settle(&mut self, ended: Ended, host: &Arc<str>, is_final: bool) -> Stepped {
+        let Some(job) = self.ledger.end(&ended, Arc::clone(host), is_final) else {
             self.printer.forget(ended.run);
             return Ok(Step::GoOn);
         };
@@ -246,12 +269,12 @@ impl Conductor {
             drop(self.again.send(Job { seq: ended.seq, args, stdin }));
             return Ok(Step::GoOn);
         }
-        self.log(&ended, &host, &job.task).map_err(PrintFailed::Failed)?;
+        self.log(&ended, host, &job.task).map_err(PrintFailed::Failed)?;
         self.tell_failure(&ended, &job.task);
         self.limit_time(&ended);
         let exit = ended.exit.clone();
-        let Self { bar, printer, ledger, results, .. } = self;
-        bar.aside(|| printer.finish(Finished { ended, task: job.task }, ledger, results.as_ref()))?;
+        let Self { bar, printer, ledger, kept, .. } = self;
+        bar.aside(|| printer.finish(Finished { ended, task: job.task }, ledger, kept.results.as_ref()))?;
         let counts = self.ledger.counts();
         Ok(match self.halting.see(&exit, counts.is_total.then_some(counts.sent)) {
             Some(enough) if !self.is_draining => self.halt(enough),
@@ -260,7 +283,7 @@ impl Conductor {
     }
 
     fn log(&mut self, ended: &Ended, host: &str, task: &Task) -> Result<(), Failure> {
-        let Some(joblog) = &mut self.joblog else { return Ok(()) };
+        let Some(joblog) = &mut self.kept.joblog else { return Ok(()) };
         let sent = task.stdin.as_ref().map_or(0, |stdin| stdin.len() as u64);
         joblog.write(ended, host, sent, self.ledger.text(ended.seq, task))
     }
@@ -308,10 +331,10 @@ impl Conductor {
             started: u64::try_from(started.as_micros()).unwrap_or(u64::MAX),
             runtime: 0,
             exit: Exit::Lost(failed.to_string()),
-            stdout: Output::Whole(bytes::Bytes::new()),
-            stderr: Output::Whole(bytes::Bytes::new()),
+            stdout: Output::Whole(Bytes::new()),
+            stderr: Output::Whole(Bytes::new()),
         };
-        self.settle(ended, host, true)
+        self.settle(ended, &host, true)
     }
 
     fn halt(&mut self, Enough { how, status }: Enough) -> Step {

@@ -73,8 +73,10 @@ impl Hall {
         self.jobs.clone()
     }
 
-    /// Sends again what comes, as there is room.
-    pub(super) fn send_again(&self, mut again: mpsc::UnboundedReceiver<Job>, runtime: &Runtime) {
+    /// Takes what is to be sent again, as there is room.
+    pub(super) fn again(&self, runtime: &Runtime) -> mpsc::UnboundedSender<Job> {
+        // As long as the ledger allows: it has room for what is here.
+        let (sender, mut again) = mpsc::unbounded_channel();
         let jobs = self.jobs.clone();
         runtime.spawn(async move {
             while let Some(job) = again.recv().await {
@@ -84,6 +86,7 @@ impl Hall {
                 }
             }
         });
+        sender
     }
 
     /// The line that starts a worker, which allows no more than is needed.

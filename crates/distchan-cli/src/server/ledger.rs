@@ -17,6 +17,12 @@ const ON_THEIR_WAY: usize = 32_768;
 /// Bytes of output that may wait for an older job before no further jobs are sent.
 const HELD_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of inputs that may be on their way; one job may have more.
+const INPUT_BYTES: usize = 32 * 1024 * 1024;
+
+/// What an input costs beside its bytes.
+const INPUT_COST: usize = 64;
+
 /// Failed jobs that are remembered, the newest.
 const FAILED: usize = 10_000;
 
@@ -45,6 +51,7 @@ struct Book {
     failed: VecDeque<u64>,
     recent: VecDeque<u64>,
     held_bytes: u64,
+    input_bytes: usize,
     is_input_over: bool,
     is_stopped: bool,
 }
@@ -123,6 +130,7 @@ impl Ledger {
             failed: VecDeque::new(),
             recent: VecDeque::new(),
             held_bytes: 0,
+            input_bytes: 0,
             is_input_over: false,
             is_stopped: false,
         };
@@ -131,14 +139,18 @@ impl Ledger {
 
     /// Enters a job that is about to be sent, when there is room. False where nothing is to be sent any more.
     pub(crate) fn enter(&self, seq: u64, task: Arc<Task>) -> bool {
+        let cost = cost(&task);
         let is_full = |book: &mut Book| {
-            !book.is_stopped && (book.jobs.len() >= ON_THEIR_WAY || book.held_bytes > HELD_BYTES)
+            let has_many = book.jobs.len() >= ON_THEIR_WAY || book.held_bytes > HELD_BYTES;
+            let has_much = !book.jobs.is_empty() && book.input_bytes + cost > INPUT_BYTES;
+            !book.is_stopped && (has_many || has_much)
         };
         let mut book = self.room.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
         if book.is_stopped {
             return false;
         }
         book.counts.sent += 1;
+        book.input_bytes += cost;
         book.jobs
             .insert(seq, JobRecord { seq, task, state: JobState::Queued, attempts: Vec::new(), runs: 0 });
         true
@@ -237,6 +249,7 @@ impl Ledger {
     pub(crate) fn release(&self, seq: u64) {
         let mut book = self.lock();
         let Some(mut job) = book.jobs.remove(&seq) else { return };
+        book.input_bytes = book.input_bytes.saturating_sub(cost(&job.task));
         if job.task.stdin.is_some() {
             job.task = Arc::new(Task { args: job.task.args.clone(), stdin: None });
         }
@@ -285,6 +298,12 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a job's inputs take.
+fn cost(task: &Task) -> usize {
+    let stdin = task.stdin.as_ref().map_or(0, bytes::Bytes::len);
+    task.args.iter().map(|arg| arg.len() + INPUT_COST).sum::<usize>() + stdin
 }
 
 impl JobRecord {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::command::Composer;
 use crate::exit::{Failure, Outcome};
 use crate::input::Opened;
-use crate::server::conductor::Conductor;
+use crate::server::conductor::{Conductor, Kept, Rules};
 use crate::server::feeder::Feeder;
 use crate::server::hall::Hall;
 use crate::server::ledger::Ledger;
@@ -60,11 +60,13 @@ pub(crate) fn run(settings: Run) -> Outcome {
     let hall = runtime.block_on(Hall::open(listen.as_ref(), slots, &notify, &running))?;
     signals::listen(&runtime, &notify, &running)?;
     let printer = Printer::new(&printing, plan.delivery, &command, &composer)?;
+    let kept = Kept::open(&state, &plan.names)?;
     let feeder =
         Feeder { ledger: Arc::clone(&ledger), done, keeps_stdin: runs > 1, jobs: hall.jobs(), notify };
     feeder.start(tasks)?;
-    let conductor =
-        Conductor::new(hall, plan, ledger, printer, (halt, timeout, runs), &printing, &state, &runtime)?;
+    let rules = Rules { halt, timeout, runs, shows_bar: printing.shows_bar };
+    let again = hall.again(&runtime);
+    let conductor = Conductor::new(hall, plan, ledger, printer, rules, kept, again);
     let outcome = conductor.run(notices, &runtime, &running);
     // Nothing that was started here goes on; whoever still reads inputs ends with the process.
     running.end();

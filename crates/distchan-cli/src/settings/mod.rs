@@ -35,6 +35,6 @@ pub(crate) fn serve(args: Box<ServeArgs>) -> Result<Run, Failure> {
 ///
 /// # Errors
 /// What was typed cannot be used.
-pub(crate) fn work(args: Box<WorkArgs>) -> Result<Work, Failure> {
-    work::settle(*args)
+pub(crate) fn work(args: WorkArgs) -> Result<Work, Failure> {
+    work::settle(args)
 }

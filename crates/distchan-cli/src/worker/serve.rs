@@ -14,7 +14,7 @@ use crate::settings::Permission;
 use crate::wire::{self, Command, Ended, Hello, Job, MAX_VALUE, News, Order, Plan};
 use crate::worker::gate::Gate;
 use crate::worker::process::TimeLimit;
-use crate::worker::running::Running;
+use crate::worker::running::{GRACE, Running};
 use crate::worker::slot::{self, Bench};
 use crate::worker::spawn::Spawner;
 use crate::worker::{Identity, guardian};
@@ -82,9 +82,11 @@ pub(crate) async fn serve(
         is_draining: AtomicBool::new(false),
         runtime: Handle::current(),
     });
+    let ending = tokio::spawn(end_with(worker.clone(), Arc::clone(&bench.running)));
     let listening = tokio::spawn(listen(worker, orders, Arc::clone(&bench)));
     let end = run_slots(&bench, identity.slots).await;
     listening.abort();
+    ending.abort();
     end
 }
 
@@ -120,6 +122,14 @@ fn decide(permission: &Permission, plan: &Plan) -> Result<Composer, String> {
             }
         }
     }
+}
+
+/// Ends what runs when the connection is over for good: nobody would take its answers.
+async fn end_with(worker: Worker, running: Arc<Running>) {
+    worker.closed().await;
+    running.stop();
+    tokio::time::sleep(GRACE).await;
+    running.kill();
 }
 
 /// Does what the server says meanwhile.

@@ -69,7 +69,7 @@ const SAME: [&str; 84] = [
     "P --group echo ::: 1",
     "P -k 'echo {} | tr a-z A-Z' ::: a b",
     "P -k 'echo $(echo {}) && echo ok' ::: a 'b c'",
-    "P -k 'for i in 1 2; do echo $i{}; done' ::: a b",
+    "P -k echo ::: a --nosuch",
     "P -k 'cd / && pwd; echo {}' ::: a",
     "f() { echo f:$1; }; export -f f; P -k f ::: a 'b c'",
     "P -k ::: 'echo hi' 'echo a | tr a b'",
@@ -103,7 +103,7 @@ const DIFFERENT: [&str; 7] = [
     "P -k 'echo \"{}\"' ::: 'a b'",
     "P -j1 --timeout 1 --halt now,fail=1 sleep ::: 9",
     "P -k --pipe cat ::: x",
-    "P -k echo ::: a --nosuch",
+    "P -k 'for i in 1 2; do echo $i{}; done' ::: a b",
     "P --halt later true ::: 1",
     "P -k 'echo \"$0\" {}' ::: a",
 ];

@@ -69,7 +69,7 @@ fn tags_stand_before_each_line() {
         "1\tx\n1\ty"
     );
     let ended = run(&["--tag", "echo oops >&2", ":::", "a"]);
-    assert_eq!(ended.stderr, "a\toops\n");
+    assert_eq!(ended.stderr, "a\toops a\n");
 }
 
 #[test]
