@@ -29,6 +29,9 @@ const FAILED: usize = 10_000;
 /// Other jobs that have ended and are remembered, the newest.
 const RECENT: usize = 1_000;
 
+/// Bytes of inputs of jobs that are remembered, at most.
+const PAST_BYTES: usize = 16 * 1024 * 1024;
+
 /// Attempts of one job that are remembered.
 const ATTEMPTS: usize = 16;
 
@@ -52,6 +55,7 @@ struct Book {
     recent: VecDeque<u64>,
     held_bytes: u64,
     input_bytes: usize,
+    past_bytes: usize,
     is_input_over: bool,
     is_stopped: bool,
 }
@@ -131,6 +135,7 @@ impl Ledger {
             recent: VecDeque::new(),
             held_bytes: 0,
             input_bytes: 0,
+            past_bytes: 0,
             is_input_over: false,
             is_stopped: false,
         };
@@ -253,15 +258,7 @@ impl Ledger {
         if job.task.stdin.is_some() {
             job.task = Arc::new(Task { args: job.task.args.clone(), stdin: None });
         }
-        let Book { past, failed, recent, .. } = &mut *book;
-        let (kept, limit) = if job.state == JobState::Failed { (failed, FAILED) } else { (recent, RECENT) };
-        kept.push_back(seq);
-        if kept.len() > limit
-            && let Some(oldest) = kept.pop_front()
-        {
-            past.remove(&oldest);
-        }
-        past.insert(seq, job);
+        book.remember(job);
         drop(book);
         self.room.notify_all();
     }
@@ -297,6 +294,35 @@ impl Ledger {
     /// The book is whole after every statement that changes it.
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    /// Keeps a job that is past, and forgets older ones where there are too many, or they are too large.
+    fn remember(&mut self, job: JobRecord) {
+        let kept = if job.state == JobState::Failed { &mut self.failed } else { &mut self.recent };
+        kept.push_back(job.seq);
+        self.past_bytes += cost(&job.task);
+        self.past.insert(job.seq, job);
+        let (has_many_failed, has_many) = (self.failed.len() > FAILED, self.recent.len() > RECENT);
+        if has_many_failed {
+            self.forget_oldest(true);
+        }
+        if has_many {
+            self.forget_oldest(false);
+        }
+        while self.past_bytes > PAST_BYTES {
+            // Those that failed are looked for longest.
+            let is_failed = self.recent.is_empty();
+            self.forget_oldest(is_failed);
+        }
+    }
+
+    fn forget_oldest(&mut self, is_failed: bool) {
+        let kept = if is_failed { &mut self.failed } else { &mut self.recent };
+        if let Some(job) = kept.pop_front().and_then(|seq| self.past.remove(&seq)) {
+            self.past_bytes = self.past_bytes.saturating_sub(cost(&job.task));
+        }
     }
 }
 
