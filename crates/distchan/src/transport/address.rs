@@ -64,7 +64,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             // A host with the name of a scheme would be read as that scheme.
-            Self::Tcp { host, port } if SCHEMES.contains(&host.as_str()) => write!(f, "tcp:{host}:{port}"),
+            Self::Tcp { host, port } if is_scheme(host) => write!(f, "tcp:{host}:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Memory(name) => write!(f, "memory:{name}"),
@@ -82,7 +82,14 @@ impl From<SocketAddr> for Address {
     }
 }
 
-const SCHEMES: [&str; 3] = ["tcp", "unix", "memory"];
+/// Whether what stands before the first colon says how to read the rest.
+fn is_scheme(text: &str) -> bool {
+    ["tcp", "unix", "memory"].contains(&text) || is_of_ticket(text)
+}
+
+fn is_of_ticket(scheme: &str) -> bool {
+    scheme.trim_start().eq_ignore_ascii_case("distchan")
+}
 
 impl FromStr for Address {
     type Err = AddressError;
@@ -92,15 +99,20 @@ impl FromStr for Address {
             Some(("tcp", rest)) => parse_tcp(rest.strip_prefix("//").unwrap_or(rest)),
             Some(("unix", rest)) => parse_unix(rest),
             Some(("memory", rest)) => parse_memory(rest),
-            Some((scheme, _)) if scheme.trim_start().eq_ignore_ascii_case("distchan") => {
+            Some((scheme, _)) if is_of_ticket(scheme) => {
                 // What else stands in a ticket is a secret.
                 let reason = "it is a ticket, with which a worker connects";
                 return Err(AddressError { given: "distchan:…".to_owned(), reason });
             }
             _ => parse_tcp(text),
         };
-        parsed.map_err(|reason| AddressError { given: text.to_owned(), reason })
+        parsed.map_err(|reason| AddressError { given: without_secret(text), reason })
     }
+}
+
+/// What of a text may be shown: it may be a ticket whose first letters are wrong, and its secret stands behind the `#`.
+fn without_secret(text: &str) -> String {
+    text.split_once('#').map_or_else(|| text.to_owned(), |(head, _)| format!("{head}#…"))
 }
 
 fn parse_tcp(text: &str) -> Result<Address, &'static str> {
@@ -232,6 +244,7 @@ mod tests {
             ("[::1]:5678", tcp("::1", 5678), "[::1]:5678"),
             ("tcp://[fe80::1%eth0]:1", tcp("fe80::1%eth0", 1), "[fe80::1%eth0]:1"),
             ("tcp:memory:80", tcp("memory", 80), "tcp:memory:80"),
+            ("tcp:distchan:80", tcp("distchan", 80), "tcp:distchan:80"),
             ("unix:/run/a b.sock", Address::Unix("/run/a b.sock".into()), "unix:/run/a b.sock"),
             ("unix:///run/x:1", Address::Unix("/run/x:1".into()), "unix:/run/x:1"),
             ("unix:here.sock", Address::Unix("here.sock".into()), "unix:here.sock"),
@@ -269,6 +282,16 @@ mod tests {
             assert!(error.contains(reason), "{text:?}: {error}");
             assert!(error.starts_with(&format!("`{}` is", text.escape_debug())), "{error}");
             assert!(error.ends_with("(host:port, tcp:host:port, unix:/path or memory:name)"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_whose_beginning_is_wrong_is_not_shown_with_its_secret() {
+        for text in
+            ["istchan://host:80/#hush-hush", "distchan //host:80/#hush-hush", "tcp://host:80/#hush-hush"]
+        {
+            let error = text.parse::<Address>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
         }
     }
 

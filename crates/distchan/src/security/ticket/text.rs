@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn its_text_reads_the_same_and_its_debug_has_no_secret() {
-        for address in ["127.0.0.1:5678", "[::1]:1", "build-7.example.org:65535"] {
+        for address in ["127.0.0.1:5678", "[::1]:1", "build-7.example.org:65535", "tcp:distchan:1"] {
             let ticket = ticket(address);
             let text = ticket.to_string();
             assert!(text.starts_with(&format!("distchan://{address}/#")), "{text}");
