@@ -1,5 +1,6 @@
-//! A bound on how deep a value nests, for formats that have none of their own: every level is a call on the stack, and a peer must not be able to
-//! make it overflow. It changes nothing else of how a value is read.
+//! Bounds on how deep a value nests, and on how many elements it has that take no bytes, for formats that have none of their own: every level is a
+//! call on the stack, every element is work, and a peer must not be able to ask for more than it has sent. It changes nothing else of how a
+//! value is read.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,34 +9,92 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+/// What one value may ask for, and what it has gone beyond: not every format keeps an error's text.
+pub(super) struct Bounds {
+    /// How long the value is.
+    bytes: usize,
+    /// How many further elements may take no bytes.
+    empty: Cell<usize>,
+    broken: Cell<Option<Broken>>,
+}
+
+/// A bound that was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    Depth,
+    Elements,
+}
+
+impl Bounds {
+    /// For a value of so many bytes, with so many elements that take none.
+    pub(super) const fn new(bytes: usize, empty: usize) -> Self {
+        Self { bytes, empty: Cell::new(empty), broken: Cell::new(None) }
+    }
+
+    pub(super) const fn broken(&self) -> Option<Broken> {
+        self.broken.get()
+    }
+
+    #[cold]
+    fn refuse<E: Error>(&self, broken: Broken) -> E {
+        self.broken.set(Some(broken));
+        E::custom(match broken {
+            Broken::Depth => "the value nests too deep",
+            Broken::Elements => "the value has more elements than bytes",
+        })
+    }
+
+    /// Whether so many elements could not all have bytes.
+    #[inline]
+    fn are_too_many(&self, elements: Option<usize>) -> bool {
+        elements.is_none_or(|elements| elements > self.bytes)
+    }
+
+    fn count_empty<E: Error>(&self) -> Result<(), E> {
+        let left = self.empty.get().checked_sub(1).ok_or_else(|| self.refuse(Broken::Elements))?;
+        self.empty.set(left);
+        Ok(())
+    }
+}
+
 /// Whatever reads, with how much deeper it may go.
 pub(super) struct Guarded<'a, T> {
     inner: T,
     left: usize,
-    /// Whether it went too deep: not every format keeps an error's text.
-    is_too_deep: &'a Cell<bool>,
+    bounds: &'a Bounds,
+}
+
+/// The elements of a sequence or a map.
+struct Elements<'a, T> {
+    of: Guarded<'a, T>,
+    /// Whether each of them is counted, since there are more than there are bytes.
+    are_counted: bool,
 }
 
 impl<'a, T> Guarded<'a, T> {
-    pub(super) const fn new(inner: T, levels: usize, is_too_deep: &'a Cell<bool>) -> Self {
-        Self { inner, left: levels, is_too_deep }
+    pub(super) const fn new(inner: T, levels: usize, bounds: &'a Bounds) -> Self {
+        Self { inner, left: levels, bounds }
     }
 
+    #[inline]
     const fn with<U>(&self, inner: U) -> Guarded<'a, U> {
-        Guarded { inner, left: self.left, is_too_deep: self.is_too_deep }
+        Guarded { inner, left: self.left, bounds: self.bounds }
+    }
+
+    #[inline]
+    fn elements<U>(&self, inner: U, count: Option<usize>) -> Elements<'a, U> {
+        Elements { of: self.with(inner), are_counted: self.bounds.are_too_many(count) }
     }
 
     /// The same, one level deeper.
+    #[inline]
     fn deeper<E: Error>(mut self) -> Result<Self, E> {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
                 Ok(self)
             }
-            None => {
-                self.is_too_deep.set(true);
-                Err(E::custom("the value nests too deep"))
-            }
+            None => Err(self.bounds.refuse(Broken::Depth)),
         }
     }
 }
@@ -137,9 +196,21 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     visits_inside! {
         visit_some: Deserializer
         visit_newtype_struct: Deserializer
-        visit_seq: SeqAccess
-        visit_map: MapAccess
         visit_enum: EnumAccess
+    }
+
+    #[inline]
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        let count = access.size_hint();
+        let access = self.elements(access, count);
+        self.inner.visit_seq(access)
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        let count = access.size_hint();
+        let access = self.elements(access, count);
+        self.inner.visit_map(access)
     }
 
     #[inline]
@@ -163,39 +234,45 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Guarded<'_, S> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guarded<'_, A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     type Error = A::Error;
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        let seed = self.with(seed);
-        self.inner.next_element_seed(seed)
+        if self.are_counted {
+            self.of.bounds.count_empty()?;
+        }
+        let seed = self.of.with(seed);
+        self.of.inner.next_element_seed(seed)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        self.of.inner.size_hint()
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
     type Error = A::Error;
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        let seed = self.with(seed);
-        self.inner.next_key_seed(seed)
+        if self.are_counted {
+            self.of.bounds.count_empty()?;
+        }
+        let seed = self.of.with(seed);
+        self.of.inner.next_key_seed(seed)
     }
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        let seed = self.with(seed);
-        self.inner.next_value_seed(seed)
+        let seed = self.of.with(seed);
+        self.of.inner.next_value_seed(seed)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        self.of.inner.size_hint()
     }
 }
 
@@ -205,9 +282,9 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Guarded<'a, A> {
 
     #[inline]
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), A::Error> {
-        let Self { inner, left, is_too_deep } = self;
+        let Self { inner, left, bounds } = self;
         let (value, variant) = inner.variant_seed(seed)?;
-        Ok((value, Guarded { inner: variant, left, is_too_deep }))
+        Ok((value, Guarded { inner: variant, left, bounds }))
     }
 }
 

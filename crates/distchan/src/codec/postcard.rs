@@ -1,14 +1,12 @@
 //! The default codec: the smallest and fastest form, without names and without type marks. Both ends must hold the
 //! same type, which the schema sees to when a channel opens; this file must never try to check it again.
 
-use std::cell::Cell;
-
 use postcard::Error;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::depth::Guarded;
+use crate::codec::depth::{Bounds, Broken, Guarded};
 use crate::codec::{Codec, CodecError, MAX_DEPTH, append};
 
 /// [Postcard](https://postcard.jamesmunns.com/wire-format): varints, no field names. The default.
@@ -31,18 +29,16 @@ impl Codec for Postcard {
 
     #[inline]
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-        let is_too_deep = Cell::new(false);
-        // Each level of a recursive type takes a byte, so that what is short cannot nest deep: and most values are.
-        let taken = if bytes.len() <= MAX_LEVELS {
-            postcard::take_from_bytes(bytes)
-        } else {
-            take_guarded(bytes, &is_too_deep)
-        };
-        match taken {
+        let bounds = Bounds::new(bytes.len(), MAX_EMPTY);
+        match take(bytes, &bounds) {
             Ok((value, [])) => Ok(value),
             Ok((_, rest)) => Err(CodecError::trailing::<T>(Self::NAME, rest.len())),
             Err(error) => {
-                let hint = if is_too_deep.get() { Some(TOO_DEEP) } else { hint(&error) };
+                let hint = match bounds.broken() {
+                    Some(Broken::Depth) => Some(TOO_DEEP),
+                    Some(Broken::Elements) => Some(TOO_MANY),
+                    None => hint(&error),
+                };
                 Err(CodecError::decoding::<T>(Self::NAME, error, hint))
             }
         }
@@ -52,14 +48,16 @@ impl Codec for Postcard {
 /// An `Option` and what stands in it are two levels here, and one in other formats.
 const MAX_LEVELS: usize = 2 * MAX_DEPTH;
 
-const TOO_DEEP: &str = "it nests deeper than 128 values, or 256 with the options between them";
+/// An element that has nothing in it, as of a `Vec<()>`, takes no byte: nine bytes could ask for 2^63 of them.
+const MAX_EMPTY: usize = 65_536;
 
-fn take_guarded<'a, T: DeserializeOwned>(
-    bytes: &'a [u8],
-    is_too_deep: &Cell<bool>,
-) -> postcard::Result<(T, &'a [u8])> {
+const TOO_DEEP: &str = "it nests deeper than 128 values, or 256 with the options between them";
+const TOO_MANY: &str = "it has more than 65536 elements that take no bytes";
+
+#[inline]
+fn take<'a, T: DeserializeOwned>(bytes: &'a [u8], bounds: &Bounds) -> postcard::Result<(T, &'a [u8])> {
     let mut reader = postcard::Deserializer::from_bytes(bytes);
-    let value = T::deserialize(Guarded::new(&mut reader, MAX_LEVELS, is_too_deep))?;
+    let value = T::deserialize(Guarded::new(&mut reader, MAX_LEVELS, bounds))?;
     Ok((value, reader.finalize()?))
 }
 
@@ -159,5 +157,32 @@ mod tests {
         Postcard::encode(&u64::MAX, &mut huge).unwrap();
         assert!(Postcard::decode::<Vec<u64>>(&huge).is_err());
         assert!(Postcard::decode::<String>(&huge).is_err());
+    }
+
+    #[test]
+    fn a_few_bytes_cannot_ask_for_more_elements_than_a_peer_could_send() {
+        #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        struct Nothing;
+        let many = |count: u64, times: u64| {
+            let mut out = Vec::new();
+            Postcard::encode(&times, &mut out).unwrap();
+            (0..times).for_each(|_| Postcard::encode(&count, &mut out).unwrap());
+            out
+        };
+        let told = |error: CodecError| assert!(error.to_string().contains("65536 elements"), "{error}");
+        for count in [65_537, 1 << 40, u64::MAX] {
+            let bytes = &many(count, 1)[1..];
+            told(Postcard::decode::<Vec<()>>(bytes).unwrap_err());
+            told(Postcard::decode::<Vec<(Nothing, [(); 3])>>(bytes).unwrap_err());
+            told(Postcard::decode::<std::collections::BTreeMap<Nothing, ()>>(bytes).unwrap_err());
+            told(Postcard::decode::<(u8, Option<Vec<()>>)>(&[&[0, 1], bytes].concat()).unwrap_err());
+            told(Postcard::decode::<Vec<Vec<()>>>(&many(count / 3, 4)).unwrap_err());
+        }
+        for count in [0, 1, 300, 65_536] {
+            let list: Vec<()> = Postcard::decode(&many(count, 1)[1..]).unwrap();
+            assert_eq!(list.len() as u64, count);
+        }
+        let lists: Vec<Vec<()>> = Postcard::decode(&many(16_384, 4)).unwrap();
+        assert_eq!(lists.iter().map(Vec::len).sum::<usize>(), 65_536);
     }
 }
