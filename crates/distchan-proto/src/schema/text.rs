@@ -9,7 +9,8 @@ use crate::schema::shape::{Kind, Node, Schema, Shape};
 const MAX_NAME: usize = 64;
 /// How deep a type is printed; what is deeper is `..`.
 const MAX_DEPTH: usize = 4;
-/// How many elements of a tuple and how many names of a list are printed.
+/// How many names of a list are printed, and how many elements of a tuple; of one inside another half as many, or twelve to the fourth
+/// would come out of a dozen bytes.
 const MAX_LISTED: usize = 12;
 /// From this length on, a tuple of equal elements is printed as an array.
 const ARRAY: u64 = 3;
@@ -55,13 +56,13 @@ pub(super) fn brief(schema: &Schema, id: usize, depth: usize) -> String {
         Shape::Option => format!("Option<{}>", child(0)),
         Shape::Seq => format!("Vec<{}>", child(0)),
         Shape::Map => format!("Map<{}, {}>", child(0), child(1)),
-        Shape::Tuple(len) => tuple(node, *len, &child),
+        Shape::Tuple(len) => tuple(node, *len, depth, &child),
         Shape::Struct(_) => name_or(node, "struct {..}"),
         Shape::Enum(_) => name_or(node, "enum {..}"),
         Shape::ByTag(_) => "tagged content".to_owned(),
         Shape::UnitVariant => "a unit variant".to_owned(),
         Shape::NewtypeVariant => format!("a variant with ({})", child(0)),
-        Shape::TupleVariant(len) => format!("a variant with {}", tuple(node, *len, &child)),
+        Shape::TupleVariant(len) => format!("a variant with {}", tuple(node, *len, depth, &child)),
         Shape::StructVariant(fields) => format!("a variant with fields {}", list(fields)),
     }
 }
@@ -84,13 +85,14 @@ pub(super) fn escape(name: &str) -> String {
     shown
 }
 
-fn tuple(node: &Node, len: u64, child: &dyn Fn(usize) -> String) -> String {
+fn tuple(node: &Node, len: u64, depth: usize, child: &dyn Fn(usize) -> String) -> String {
+    let most = (MAX_LISTED >> depth).max(1);
     let alike = node.children.windows(2).all(|pair| pair.first() == pair.last());
     if alike && len >= ARRAY {
         return format!("[{}; {len}]", child(0));
     }
-    let mut shown: Vec<String> = (0..node.children.len().min(MAX_LISTED)).map(child).collect();
-    if node.children.len() > MAX_LISTED {
+    let mut shown: Vec<String> = (0..node.children.len().min(most)).map(child).collect();
+    if node.children.len() > most {
         shown.push("..".to_owned());
     }
     let comma = if len == 1 { "," } else { "" };
