@@ -1,8 +1,11 @@
-//! What a server and its workers say to each other, as serde types over four channels of the library: jobs with their endings, what workers tell
-//! unasked, and to each worker a channel of its own with what it is to know. Nothing here does anything.
+//! What a server and its workers say to each other, as serde types over channels of the library: jobs with their endings, what workers tell unasked, and
+//! to each worker a channel of its own with what it is to know; and what those who watch ask, with a channel for the answers to each. Nothing here does
+//! anything.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::report::{Explained, Status};
 
 /// Keeps other applications of the library out, and other versions of this protocol: raised whenever a type here, or its meaning, changes.
 pub(crate) const SIGNATURE: &str = "distchan command, protocol 1";
@@ -13,6 +16,9 @@ pub(crate) const JOBS: &str = "jobs";
 /// The channel of what workers tell unasked.
 pub(crate) const NEWS: &str = "news";
 
+/// The channel of what those who watch want to know.
+pub(crate) const QUESTIONS: &str = "questions";
+
 /// The largest value on any of the channels: a line of input may be as long as memory allows, and an answer to it too.
 pub(crate) const MAX_VALUE: usize = 1024 * 1024 * 1024;
 
@@ -22,6 +28,11 @@ pub(crate) const INLINE: usize = 1024 * 1024;
 /// The channel of what one worker is to know.
 pub(crate) fn orders(worker: u64) -> String {
     format!("orders {worker:016x}")
+}
+
+/// The channel of the answers to one who watches.
+pub(crate) fn answers(asker: u64) -> String {
+    format!("answers {asker:016x}")
 }
 
 /// One job.
@@ -141,6 +152,30 @@ pub(crate) enum Order {
     Drain,
 }
 
+/// What somebody who watches wants to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// A number of its own choice: names the channel of its answers.
+    pub(crate) asker: u64,
+    pub(crate) question: Question,
+}
+
+/// A question; each gets one [`Answer`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// How the run stands.
+    Status,
+    /// What has become of the job with this number.
+    Explain(u64),
+}
+
+/// What the server says to a [`Question`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Status(Box<Status>),
+    Explained(Box<Explained>),
+}
+
 /// What all jobs of a run have in common.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -210,6 +245,18 @@ pub(crate) enum Feeding {
     Records(u8),
     /// The same, with records that begin with their length: 4 bytes, the highest first.
     Lengths,
+}
+
+impl Hello {
+    /// What the library calls this worker.
+    pub(crate) fn name(&self) -> String {
+        worker_name(&self.host, self.pid)
+    }
+}
+
+/// What the library calls a worker: its machine and its process, or `here` inside the server's.
+pub(crate) fn worker_name(host: &str, pid: u32) -> String {
+    if host.is_empty() { "here".to_owned() } else { format!("{host} pid {pid}") }
 }
 
 impl Exit {

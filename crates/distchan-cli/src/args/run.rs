@@ -26,6 +26,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
 
+    /// Answer HTTP at this address, or this port of this machine: /metrics for Prometheus, /healthz, /readyz
+    #[arg(long, value_name = "ADDRESS", env = "DISTCHAN_HTTP")]
+    pub(crate) http: Option<String>,
     /// How many jobs at once: a number, +N or -N (cores and more, or fewer), N% of the cores, 0 for as many as possible
     #[arg(short = 'j', long = "jobs", value_name = "N", env = "DISTCHAN_JOBS", allow_hyphen_values = true)]
     pub(crate) jobs: Option<String>,

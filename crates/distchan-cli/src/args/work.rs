@@ -1,9 +1,10 @@
 //! The options of `work`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::args::TicketArgs;
 
 /// Work for a server, until its work is done.
 ///
@@ -15,12 +16,8 @@ The ticket is a secret, and arguments can be seen by every user of this machine:
 Exit status: 0 when the work is done; 2 for wrong usage; 3 if the server cannot be reached or was lost; 4 if it does not know the ticket, or wants \
 what is not allowed here; 5 if it is another version; 130 or 143 after SIGINT or SIGTERM.")]
 pub(crate) struct WorkArgs {
-    /// The server's ticket, or its address where it needs none; - reads it from standard input
-    #[arg(value_name = "TICKET", env = "DISTCHAN_TICKET", hide_env_values = true)]
-    pub(crate) ticket: Option<String>,
-    /// Take the ticket from a file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ticket_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ticket: TicketArgs,
     /// How many jobs at once: a number, +N or -N, N% of the cores
     #[arg(short = 'j', long = "jobs", value_name = "N", env = "DISTCHAN_JOBS", allow_hyphen_values = true)]
     pub(crate) jobs: Option<String>,

@@ -231,6 +231,7 @@ impl Conductor {
     }
 
     fn welcome(&mut self, hello: &Hello) {
+        self.hall.roster.enter(hello);
         let host = self.crew.welcome(&self.hall.server, hello, &self.plan);
         if self.is_draining {
             self.crew.tell(&Order::Drain);

@@ -15,8 +15,9 @@ use crate::command::{Composer, find_program};
 use crate::exit::{self, Failure};
 use crate::output::messages;
 use crate::server::notice::{Notice, Notify};
+use crate::server::roster::Roster;
 use crate::settings::{Listen, Permission};
-use crate::wire::{self, Command, Ended, Job, MAX_VALUE, News};
+use crate::wire::{self, Asked, Command, Ended, Job, MAX_VALUE, News};
 use crate::worker::{Identity, Running, serve};
 
 /// Where workers of the same process find the server.
@@ -30,6 +31,10 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) struct Hall {
     pub(super) server: Server,
     jobs: JobSender<Job, Ended>,
+    /// The workers that have said who they are.
+    pub(super) roster: Arc<Roster>,
+    /// What those who watch want to know, where others may come.
+    questions: Option<Receiver<Asked>>,
     /// What a worker connects with, where others may come.
     pub(super) door: Option<String>,
     ticket_file: Option<PathBuf>,
@@ -54,6 +59,10 @@ impl Hall {
         let (jobs, results) =
             server.channel::<Job, Ended>(wire::JOBS).max_value(MAX_VALUE).open().map_err(internal)?;
         let news = server.receiver::<News>(wire::NEWS).max_value(MAX_VALUE).open().map_err(internal)?;
+        let questions = door
+            .as_ref()
+            .map(|_| server.receiver::<Asked>(wire::QUESTIONS).open().map_err(internal))
+            .transpose()?;
         tokio::spawn(bring_results(results, notify.clone()));
         tokio::spawn(bring_news(news, notify.clone()));
         tokio::spawn(tick(notify.clone()));
@@ -65,12 +74,17 @@ impl Hall {
             tokio::spawn(work_here(target, slots, notify.clone(), Arc::clone(running)));
         }
         let ticket_file = listen.and_then(|listen| listen.ticket_file.clone());
-        Ok(Self { server, jobs, door, ticket_file })
+        Ok(Self { server, jobs, roster: Arc::default(), questions, door, ticket_file })
     }
 
     /// Sends jobs.
     pub(super) fn jobs(&self) -> JobSender<Job, Ended> {
         self.jobs.clone()
+    }
+
+    /// What those who watch want to know; once.
+    pub(super) fn take_questions(&mut self) -> Option<Receiver<Asked>> {
+        self.questions.take()
     }
 
     /// Takes what is to be sent again, as there is room.
@@ -153,7 +167,7 @@ fn local_target(server: &Server, door: Option<&str>) -> Result<String, Failure> 
 }
 
 async fn work_here(target: String, slots: usize, notify: Notify, running: Arc<Running>) {
-    let builder = Worker::builder().signature(wire::SIGNATURE).name("here");
+    let builder = Worker::builder().signature(wire::SIGNATURE).name(wire::worker_name("", 0));
     let end = match builder.connect(target.as_str()).await {
         Ok(worker) => {
             let identity = Identity::new(String::new(), slots, Permission::Everything);

@@ -281,6 +281,12 @@ impl Ledger {
         Snapshot { counts: book.counts, elapsed: book.begun.elapsed(), running }
     }
 
+    /// A job, on its way or past, as long as it is remembered.
+    pub(crate) fn find(&self, seq: u64) -> Option<JobRecord> {
+        let book = self.lock();
+        book.jobs.get(&seq).or_else(|| book.past.get(&seq)).cloned()
+    }
+
     /// A job's command.
     pub(crate) fn text(&self, seq: u64, task: &Task) -> Vec<u8> {
         self.composer.text(seq, &task.args, None)

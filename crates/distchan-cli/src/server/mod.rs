@@ -18,9 +18,11 @@ mod notice;
 mod printer;
 mod results;
 mod resume;
+mod roster;
 mod signals;
 mod spool;
 mod tag;
+mod watch;
 
 use std::sync::Arc;
 
@@ -33,12 +35,14 @@ use crate::server::hall::Hall;
 use crate::server::ledger::Ledger;
 use crate::server::printer::Printer;
 use crate::server::resume::Resume;
+use crate::server::watch::{Http, Lookout};
 use crate::settings::Run;
 use crate::worker::Running;
 
 /// Runs a command for each input.
 pub(crate) fn run(settings: Run) -> Outcome {
-    let Run { inputs, mut plan, mut command, slots, halt, timeout, runs, printing, state, listen } = settings;
+    let Run { inputs, mut plan, mut command, slots, halt, timeout, runs, printing, state, listen, http } =
+        settings;
     let Opened { names, tasks } = inputs.open()?;
     command.names.clone_from(&names);
     if let Some(command) = &mut plan.command {
@@ -57,7 +61,17 @@ pub(crate) fn run(settings: Run) -> Outcome {
     let running = Running::new(slots)
         .map_err(|error| Failure::internal(format!("cannot keep track of jobs: {error}")))?;
     let (notify, notices) = notice::channel();
-    let hall = runtime.block_on(Hall::open(listen.as_ref(), slots, &notify, &running))?;
+    let mut hall = runtime.block_on(Hall::open(listen.as_ref(), slots, &notify, &running))?;
+    let lookout =
+        Lookout::new(hall.server.clone(), Arc::clone(&ledger), Arc::clone(&hall.roster), notify.clone());
+    let lookout = Arc::new(lookout);
+    if let Some(questions) = hall.take_questions() {
+        runtime.spawn(watch::answer(hall.server.clone(), questions, Arc::clone(&lookout)));
+    }
+    if let Some(address) = http {
+        let http = runtime.block_on(Http::bind(address))?;
+        runtime.spawn(http.serve(lookout));
+    }
     signals::listen(&runtime, &notify, &running)?;
     let printer = Printer::new(&printing, plan.delivery, &command, &composer)?;
     let kept = Kept::open(&state, &plan.names)?;

@@ -6,12 +6,14 @@ mod amount;
 mod env;
 mod halt;
 mod run;
+mod watch;
 mod work;
 
-use crate::args::{RunArgs, ServeArgs, WorkArgs};
+use crate::args::{ExplainArgs, RunArgs, ServeArgs, StatusArgs, TopArgs, WorkArgs};
 use crate::exit::Failure;
 pub(crate) use crate::settings::halt::{Count, Halt, How, On};
 pub(crate) use crate::settings::run::{Listen, Printing, Run, State, Timeout};
+pub(crate) use crate::settings::watch::{Look, Watch};
 pub(crate) use crate::settings::work::{Permission, TicketFrom, Work};
 
 /// What `run` is to do.
@@ -37,4 +39,28 @@ pub(crate) fn serve(args: Box<ServeArgs>) -> Result<Run, Failure> {
 /// What was typed cannot be used.
 pub(crate) fn work(args: WorkArgs) -> Result<Work, Failure> {
     work::settle(args)
+}
+
+/// What `top` is to show.
+///
+/// # Errors
+/// What was typed cannot be used.
+pub(crate) fn top(args: TopArgs) -> Result<Watch, Failure> {
+    watch::top(args)
+}
+
+/// What `status` is to say.
+///
+/// # Errors
+/// What was typed cannot be used.
+pub(crate) fn status(args: StatusArgs) -> Result<Watch, Failure> {
+    watch::status(args)
+}
+
+/// What `explain` is to say.
+///
+/// # Errors
+/// What was typed cannot be used.
+pub(crate) fn explain(args: ExplainArgs) -> Result<Watch, Failure> {
+    watch::explain(args)
 }

@@ -1,6 +1,7 @@
 //! What `run` and `serve` are to do.
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) printing: Printing,
     pub(crate) state: State,
     pub(crate) listen: Option<Listen>,
+    /// Where HTTP is answered.
+    pub(crate) http: Option<SocketAddr>,
 }
 
 /// How long a job may take.
@@ -79,7 +82,7 @@ pub(super) fn settle(args: RunArgs, listen: Option<Listen>) -> Result<Run, Failu
 }
 
 fn settle_text(args: RunArgs, listen: Option<Listen>) -> Result<Run, String> {
-    let RunArgs { inputs, pipe, control, output, state, jobs, rest } = args;
+    let RunArgs { inputs, pipe, control, output, state, http, jobs, rest } = args;
     let (words, sources) = split_words(rest)?;
     let takes_args = !pipe.pipe && !pipe.persistent && !inputs.stdin;
     let feeding = feeding(&inputs, &pipe)?;
@@ -136,7 +139,17 @@ fn settle_text(args: RunArgs, listen: Option<Listen>) -> Result<Run, String> {
             results: state.results,
         },
         listen,
+        http: http.as_deref().map(http_address).transpose()?,
     })
+}
+
+/// An address, or a port of this machine's own.
+fn http_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse()
+        .map_err(|_| format!("--http {text}: give a port, or an address and a port like 127.0.0.1:9100"))
 }
 
 fn timeout(text: Option<&str>) -> Result<Timeout, String> {

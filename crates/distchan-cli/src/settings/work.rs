@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::args::WorkArgs;
+use crate::args::{TicketArgs, WorkArgs};
+use crate::door;
 use crate::exit::Failure;
 use crate::settings::amount;
 
@@ -30,6 +31,21 @@ pub(crate) enum TicketFrom {
     Stdin,
 }
 
+impl TicketFrom {
+    /// Where the ticket is, as it was typed.
+    pub(super) fn settle(args: TicketArgs) -> Result<Self, Failure> {
+        match (args.ticket, args.ticket_file) {
+            // A variable may be set for all; the option is nearer.
+            (_, Some(file)) => Ok(Self::File(file)),
+            (Some(ticket), None) if ticket == "-" => Ok(Self::Stdin),
+            (Some(ticket), None) => Ok(Self::Text(ticket)),
+            (None, None) => Err(Failure::usage(
+                "no ticket: give the line that `distchan serve` printed, --ticket-file, or DISTCHAN_TICKET",
+            )),
+        }
+    }
+}
+
 /// What a worker runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Permission {
@@ -42,17 +58,7 @@ pub(crate) enum Permission {
 }
 
 pub(super) fn settle(args: WorkArgs) -> Result<Work, Failure> {
-    let ticket = match (args.ticket, args.ticket_file) {
-        // A variable may be set for all; the option is nearer.
-        (_, Some(file)) => TicketFrom::File(file),
-        (Some(ticket), None) if ticket == "-" => TicketFrom::Stdin,
-        (Some(ticket), None) => TicketFrom::Text(ticket),
-        (None, None) => {
-            return Err(Failure::usage(
-                "no ticket: give the line that `distchan serve` printed, --ticket-file, or DISTCHAN_TICKET",
-            ));
-        }
-    };
+    let ticket = TicketFrom::settle(args.ticket)?;
     let bytes = |words: Vec<OsString>| words.into_iter().map(|word| Bytes::from(word.into_vec())).collect();
     let permission = match (args.command.is_empty(), args.allow_exec, args.allow.is_empty()) {
         (false, false, true) => Permission::Own(bytes(args.command)),
@@ -74,11 +80,7 @@ pub(super) fn settle(args: WorkArgs) -> Result<Work, Failure> {
         ticket,
         slots: amount::slots(args.jobs.as_deref()).map_err(Failure::usage)?,
         permission,
-        host: args.name.unwrap_or_else(host_name),
+        host: args.name.unwrap_or_else(door::host_name),
         patience: amount::time(&args.reconnect).map_err(Failure::usage)?,
     })
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

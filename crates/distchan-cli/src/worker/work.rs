@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use distchan::{Code, ConnectError, Ticket, Worker};
+use distchan::{Code, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::door;
 use crate::exit::{self, Failure, Outcome};
 use crate::output::messages;
-use crate::settings::{TicketFrom, Work};
+use crate::settings::Work;
 use crate::wire;
 use crate::worker::{Identity, Running, ServeFailed, serve};
 
@@ -25,10 +26,10 @@ pub(crate) fn work(settings: Work) -> Outcome {
 }
 
 async fn run(settings: Work, running: Arc<Running>) -> Outcome {
-    let server = ticket(settings.ticket)?;
-    let name = format!("{} pid {}", settings.host, std::process::id());
+    let server = door::ticket(settings.ticket)?;
+    let name = wire::worker_name(&settings.host, std::process::id());
     let builder = Worker::builder().signature(wire::SIGNATURE).name(name).reconnect(settings.patience);
-    let worker = builder.connect(server.as_str()).await.map_err(|error| refused(&error))?;
+    let worker = builder.connect(server.as_str()).await.map_err(|error| door::refused(&error))?;
     let identity = Identity::new(settings.host, settings.slots, settings.permission);
     let serving = tokio::spawn(serve(worker.clone(), identity, Arc::clone(&running)));
     let is_asked = Arc::new(AtomicBool::new(false));
@@ -47,37 +48,6 @@ async fn run(settings: Work, running: Arc<Running>) -> Outcome {
         Ok(Err(error)) => ended(&worker, &error).await,
         Err(error) => Err(Failure::internal(error.to_string())),
     }
-}
-
-/// The ticket or address, as a text.
-fn ticket(from: TicketFrom) -> Result<String, Failure> {
-    let read = match from {
-        TicketFrom::Text(text) => return Ok(text.trim().to_owned()),
-        TicketFrom::File(path) => Ticket::load(path),
-        TicketFrom::Stdin => Ticket::from_reader(std::io::stdin()),
-    };
-    read.map(|ticket| ticket.to_string()).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// Why there is no connection, and what to do about it.
-fn refused(error: &ConnectError) -> Failure {
-    let (code, advice) = match error {
-        ConnectError::Address(_) | ConnectError::Ticket(_) => {
-            (exit::USAGE, "paste the whole line that `distchan serve` printed")
-        }
-        ConnectError::Security { .. } => (
-            exit::AUTHENTICATION,
-            "take the line that this very `distchan serve` printed: each has its own ticket",
-        ),
-        ConnectError::Refused { code: Code::Security, .. } => {
-            (exit::AUTHENTICATION, "the server wants its ticket, and not its address alone")
-        }
-        ConnectError::Refused { code: Code::Version | Code::Signature | Code::Protocol, .. } => {
-            (exit::VERSION, "run the same version of distchan on both sides")
-        }
-        _ => (exit::UNREACHABLE, "is `distchan serve` running, and can this machine reach it?"),
-    };
-    Failure::new(code, format!("{error}\n  {advice}"))
 }
 
 /// What it means that working ended early.

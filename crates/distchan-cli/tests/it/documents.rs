@@ -43,7 +43,7 @@ fn the_readmes_one_liners_do_what_they_say() {
 
 #[test]
 fn every_option_is_documented() {
-    for command in ["run", "serve", "work"] {
+    for command in ["run", "serve", "work", "top", "status", "explain"] {
         let ended = finish(distchan(&[command, "--help"]), b"").well();
         let words = ended.out().split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         for option in words.filter(|word| word.starts_with("--") && word.len() > 2) {

@@ -16,5 +16,7 @@ mod pipe;
 mod program;
 mod quoting;
 mod serving;
+mod settings;
 mod signals;
 mod state;
+mod watching;
