@@ -26,3 +26,28 @@ fn a_few_hundred_strangers_disturb_nobody() {
 fn nor_do_they_with_tickets() {
     a_few_hundred_strangers(&["--secured"]);
 }
+
+fn a_crowd_that_stalls(more: &[&str]) {
+    let run = Command::new(env!("CARGO_BIN_EXE_hostile"))
+        .args(["--stalled", "600"])
+        .args(more)
+        .output()
+        .expect("the command starts");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    if said.starts_with("SKIP") {
+        println!("{said}");
+    } else {
+        assert!(said.starts_with("stalled 600 "), "{said}");
+    }
+}
+
+#[test]
+fn a_worker_comes_in_past_a_crowd_that_stalls() {
+    a_crowd_that_stalls(&[]);
+}
+
+#[test]
+fn and_with_a_ticket() {
+    a_crowd_that_stalls(&["--secured"]);
+}

@@ -7,6 +7,9 @@
 //!
 //! The seed decides what each connection does. It exits with 1 where anything panics, is lost, comes twice, is not given back, or where the
 //! workers get on less than half as fast as without strangers.
+//!
+//! With `--stalled 10000` so many strangers begin a handshake and say nothing more, and a worker comes meanwhile: it exits with 1 where that
+//! takes longer than 5 s.
 
 mod attack;
 mod forge;
@@ -18,6 +21,7 @@ mod recording;
 mod report;
 mod run;
 mod site;
+mod stalled;
 mod stranger;
 
 use std::io::Write;
@@ -49,6 +53,9 @@ struct Arguments {
     /// For how many seconds the work is measured without strangers, before and after
     #[arg(long, default_value_t = 3.0)]
     quiet: f64,
+    /// Instead of all that: so many strangers that begin a handshake, stall, and stay
+    #[arg(long)]
+    stalled: Option<usize>,
     /// The least throughput, as a part of the undisturbed one
     #[arg(long, default_value_t = 0.5)]
     least: f64,
@@ -69,7 +76,11 @@ fn main() -> ExitCode {
         quiet: Duration::from_secs_f64(arguments.quiet.clamp(0.1, 3600.0)),
         least: arguments.least,
     };
-    match make(&plan) {
+    let made = match arguments.stalled {
+        Some(count) => stall(count, plan.is_secured),
+        None => make(&plan),
+    };
+    match made {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -78,6 +89,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn stall(count: usize, is_secured: bool) -> Result<bool, Problem> {
+    let mut out = std::io::stdout().lock();
+    if let Err(why) = stalled::make_room(count) {
+        writeln!(out, "SKIP {why}")?;
+        return Ok(true);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let report = runtime.block_on(stalled::run(count, is_secured))?;
+    writeln!(out, "{report}")?;
+    Ok(report.is_in_time() && gauge::panics() == 0)
 }
 
 fn make(plan: &Plan) -> Result<bool, Problem> {
