@@ -13,6 +13,9 @@ mod dispatch;
 pub mod error;
 pub mod failure;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ids;
 pub mod limits;
 pub mod proof;

@@ -27,6 +27,7 @@ fn nor_do_they_with_tickets() {
     a_few_hundred_strangers(&["--secured"]);
 }
 
+#[expect(clippy::print_stdout, reason = "what was not tested is to be known")]
 fn a_crowd_that_stalls(more: &[&str]) {
     let run = Command::new(env!("CARGO_BIN_EXE_hostile"))
         .args(["--stalled", "600"])

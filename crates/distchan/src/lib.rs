@@ -42,6 +42,9 @@
 mod channel;
 pub mod codec;
 mod driver;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod security;
 mod server;
 mod settings;

@@ -15,6 +15,7 @@ mod damaged;
 mod delivery;
 mod epochs;
 mod farewell;
+mod few;
 mod grace;
 mod handshake;
 mod harness;

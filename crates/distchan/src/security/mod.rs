@@ -14,6 +14,8 @@ mod book;
 mod config;
 #[cfg(feature = "tls")]
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(feature = "tls")]
 mod guard;
 #[cfg(feature = "tls")]

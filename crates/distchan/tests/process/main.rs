@@ -33,3 +33,5 @@ mod stopped;
 mod tally;
 #[cfg(unix)]
 mod task;
+#[cfg(unix)]
+mod warnings;

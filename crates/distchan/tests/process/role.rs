@@ -9,6 +9,7 @@ use tokio::time::interval;
 
 use crate::tally::Tally;
 use crate::task::{Answer, CHANNEL, Kind, Task, check};
+use crate::warnings::Warnings;
 
 pub(crate) const ROLE: &str = "DISTCHAN_TEST_ROLE";
 pub(crate) const ADDRESS: &str = "DISTCHAN_TEST_AT";
@@ -40,7 +41,7 @@ fn play() {
     });
 }
 
-fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     println!("{SAID}{words}");
 }
 
@@ -77,6 +78,7 @@ async fn crowd(address: &str, count: usize) {
 
 /// Gives out jobs without end, and says when results of `count` different workers have come; and whoever is refused.
 async fn serve(address: &str, count: usize) {
+    tracing::subscriber::set_global_default(Warnings).unwrap();
     let server = Server::builder().danger_allow_unencrypted().bind(address).await.unwrap();
     let (jobs, mut results) = server.channel::<Task, Answer>(CHANNEL).capacity(4 * count).open().unwrap();
     say(&format!("bound {}", server.local_addr()));

@@ -36,7 +36,12 @@ impl Book {
     /// Writes the file, if there is to be one.
     pub(super) fn keep(&self) -> io::Result<()> {
         let Some((path, key)) = &self.file else { return Ok(()) };
-        let mut text = Zeroizing::new(format!("{HEAD}\nkey {}\n", **key));
+        private_file::write(path, &self.text(key))
+    }
+
+    /// What stands in the file, beside this key.
+    pub(super) fn text(&self, key: &str) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(format!("{HEAD}\nkey {key}\n"));
         let mut entries: Vec<_> = self.entries.values().collect();
         entries.sort_unstable_by_key(|entry| entry.number);
         for entry in entries {
@@ -49,10 +54,10 @@ impl Book {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "ticket {} {state} {expires}", *secret);
         }
-        private_file::write(path, &text)
+        text
     }
 
-    fn parse(text: &str) -> Option<(Identity, Self)> {
+    pub(super) fn parse(text: &str) -> Option<(Identity, Self)> {
         let mut lines = text.lines();
         if lines.next()? != HEAD {
             return None;

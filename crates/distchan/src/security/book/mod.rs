@@ -118,6 +118,16 @@ impl Book {
         self.entries.get(&ticket).is_none_or(|entry| entry.is_revoked)
     }
 
+    /// A file with a new key and these lines of tickets, read, written, and read again; `None` where they are none.
+    #[cfg(feature = "fuzzing")]
+    pub(in crate::security) fn reread(key: &str, lines: &str) -> Option<[Zeroizing<String>; 2]> {
+        let (identity, book) = Self::parse(&format!("distchan identity 1\nkey {key}\n{lines}"))?;
+        let written = book.text(key);
+        let (again, reread) = Self::parse(&written).expect("this side has written it");
+        assert_eq!(again.hash(), identity.hash());
+        Some([reread.text(key), written])
+    }
+
     fn forget_dead(&mut self, now: SystemTime) {
         let dead = self.entries.iter().filter(|(_, entry)| entry.standing(now).is_err());
         let mut dead: Vec<_> = dead.map(|(id, entry)| (entry.number, *id)).collect();

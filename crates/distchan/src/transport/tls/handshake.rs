@@ -4,7 +4,7 @@
 use std::io;
 
 use rustls::Connection;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::transport::tls::TlsStream;
@@ -53,8 +53,8 @@ pub(crate) async fn handshake(
 }
 
 /// Returns how much was decrypted of what has come behind the handshake, and the rest of that.
-async fn exchange(
-    tcp: &mut TcpStream,
+pub(crate) async fn exchange(
+    tcp: &mut (impl AsyncRead + AsyncWrite + Unpin),
     tls: &mut Connection,
     limit: usize,
 ) -> Result<(usize, Vec<u8>), HandshakeError> {
@@ -95,7 +95,7 @@ async fn exchange(
     }
 }
 
-async fn write_out(tcp: &mut TcpStream, tls: &mut Connection) -> io::Result<()> {
+async fn write_out(tcp: &mut (impl AsyncWrite + Unpin), tls: &mut Connection) -> io::Result<()> {
     let mut output = Vec::new();
     while tls.wants_write() {
         tls.write_tls(&mut output)?;

@@ -18,6 +18,8 @@ use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use crate::transport::tls::handshake::exchange;
 pub(crate) use crate::transport::tls::handshake::{HandshakeError, handshake};
 use crate::transport::tls::read::Opening;
 pub(super) use crate::transport::tls::read::TlsReadHalf;
