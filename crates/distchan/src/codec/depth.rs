@@ -71,6 +71,17 @@ struct Elements<'a, T> {
     are_counted: bool,
 }
 
+impl<T> Elements<'_, T> {
+    /// Counts an element that was read; the end of them is none.
+    #[inline]
+    fn count<V, E: Error>(&self, element: Option<V>) -> Result<Option<V>, E> {
+        if self.are_counted && element.is_some() {
+            self.of.bounds.count_empty()?;
+        }
+        Ok(element)
+    }
+}
+
 impl<'a, T> Guarded<'a, T> {
     pub(super) const fn new(inner: T, levels: usize, bounds: &'a Bounds) -> Self {
         Self { inner, left: levels, bounds }
@@ -239,11 +250,9 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        if self.are_counted {
-            self.of.bounds.count_empty()?;
-        }
         let seed = self.of.with(seed);
-        self.of.inner.next_element_seed(seed)
+        let element = self.of.inner.next_element_seed(seed)?;
+        self.count(element)
     }
 
     #[inline]
@@ -257,11 +266,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        if self.are_counted {
-            self.of.bounds.count_empty()?;
-        }
         let seed = self.of.with(seed);
-        self.of.inner.next_key_seed(seed)
+        let key = self.of.inner.next_key_seed(seed)?;
+        self.count(key)
     }
 
     #[inline]
