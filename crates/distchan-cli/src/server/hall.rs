@@ -176,10 +176,7 @@ async fn work_here(target: String, slots: usize, notify: Notify, running: Arc<Ru
             drop(worker.close().await);
             end
         }
-        Err(error) => {
-            messages::error(&format!("the workers of this process cannot connect: {error}"));
-            Ok(())
-        }
+        Err(error) => Err(error.into()),
     };
     // Where nobody listens the run is over.
     drop(notify.send(Notice::LocalOver(end)).await);

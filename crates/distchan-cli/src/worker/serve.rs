@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use distchan::{OpenError, Receiver, RecvError, Worker};
+use distchan::{ConnectError, OpenError, Receiver, RecvError, Worker};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -25,6 +25,8 @@ const WAIT: Duration = Duration::from_secs(60);
 /// A worker could not work, or not to the end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeFailed {
+    #[error("they cannot connect: {0}")]
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("the server is lost: {0}")]

@@ -53,6 +53,7 @@ async fn run(settings: Work, running: Arc<Running>) -> Outcome {
 /// What it means that working ended early.
 async fn ended(worker: &Worker, error: &ServeFailed) -> Outcome {
     match error {
+        ServeFailed::Connect(error) => Err(door::refused(error)),
         ServeFailed::NotAllowed(_) => Err(Failure::new(exit::AUTHENTICATION, error.to_string())),
         ServeFailed::Open(open) if matches!(open.code, Code::Types | Code::Codec | Code::Signature) => Err(
             Failure::new(exit::VERSION, format!("{error}\n  run the same version of distchan on both sides")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::proxy::Cut;
-use crate::site::{Outcome, Site, Times, run};
+use crate::site::{IN_HAND, Outcome, Site, Times, run};
 
 /// A site with two workers behind the proxy.
 async fn two_proxied(times: Times) -> Site {
@@ -59,7 +59,8 @@ fn a_second_without_a_server_to_be_reached_costs_nothing_but_time() {
 #[test]
 fn beyond_the_grace_period_jobs_move_and_the_worker_starts_afresh() {
     run(async {
-        let site = Site::new(Times { grace: Duration::from_millis(500), ..Times::PATIENT }, 1).await;
+        let times = Times { grace: Duration::from_millis(500), ..Times::PATIENT };
+        let site = Site::with_little_in_hand(times, 1).await;
         site.add_worker("direct", false).await;
         site.add_worker("proxied", true).await;
         let Outcome { jobs, begun_again } = site
@@ -78,8 +79,8 @@ fn beyond_the_grace_period_jobs_move_and_the_worker_starts_afresh() {
                 assert_ne!(site.sessions()["proxied"], session);
             })
             .await;
-        // It goes on with what it has in hand until it is told: a window, which begins at 16 jobs.
-        assert!(begun_again <= 16, "{begun_again} of {jobs}");
+        // It goes on with what it has in hand until it is told.
+        assert!(begun_again <= IN_HAND as usize, "{begun_again} of {jobs}");
     });
 }
 

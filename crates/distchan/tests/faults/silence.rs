@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::proxy::{Fault, Way};
-use crate::site::{Site, Times, run};
+use crate::site::{IN_HAND, Site, Times, run};
 
 /// Beyond `lost_after`, until a loss is found: a heartbeat, and what a busy machine adds.
 const SLACK: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ fn a_connection_into_a_black_hole_is_found_dead() {
 async fn silence(ways: &[Way], fault: Fault) {
     // A worker that hears nothing closes its end first; the server, which sees something in between, then waits for it.
     let times = Times { grace: Duration::from_millis(500), ..Times::SHORT };
-    let site = Site::new(times, 1).await;
+    let site = Site::with_little_in_hand(times, 1).await;
     site.add_worker("direct", false).await;
     site.add_worker("proxied", true).await;
     let outcome = site
@@ -70,8 +70,8 @@ async fn silence(ways: &[Way], fault: Fault) {
             println!("{ways:?} {fault:?}: lost after {found:?}, all well after {:?}", start.elapsed());
         })
         .await;
-    // It goes on with what it has in hand until it is told: a window, which begins at 16 jobs.
-    assert!(outcome.begun_again <= 16, "only what it had in hand: {outcome:?}");
+    // It goes on with what it has in hand until it is told.
+    assert!(outcome.begun_again <= IN_HAND as usize, "only what it had in hand: {outcome:?}");
 }
 
 #[test]

@@ -57,6 +57,9 @@ pub(crate) struct Outcome {
     pub(crate) begun_again: usize,
 }
 
+/// What a worker has in hand at most, where that is set.
+pub(crate) const IN_HAND: u32 = 16;
+
 /// How often each job was begun.
 type Begun = Arc<Mutex<BTreeMap<u64, u32>>>;
 
@@ -78,19 +81,29 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new(times: Times, seed: u64) -> Self {
-        Self::with(Server::builder(), times, seed).await
+        Self::with(Server::builder(), times, seed, None).await
+    }
+
+    /// The same where no worker ever has more than [`IN_HAND`] jobs: so many are begun again at most where one is lost.
+    pub(crate) async fn with_little_in_hand(times: Times, seed: u64) -> Self {
+        Self::with(Server::builder(), times, seed, Some(IN_HAND)).await
     }
 
     /// The same with TLS and tickets.
     #[cfg(feature = "tls")]
     pub(crate) async fn secured(times: Times, seed: u64) -> Self {
-        Self::with(Server::builder().secure(), times, seed).await
+        Self::with(Server::builder().secure(), times, seed, None).await
     }
 
-    async fn with(builder: ServerBuilder, times: Times, seed: u64) -> Self {
+    async fn with(builder: ServerBuilder, times: Times, seed: u64, credit: Option<u32>) -> Self {
         let builder = builder.heartbeat(times.heartbeat, times.lost_after).grace(times.grace);
         let server = builder.bind("127.0.0.1:0").await.unwrap();
-        let ends = server.channel(CHANNEL).capacity(64).open().unwrap();
+        let channel = server.channel(CHANNEL).capacity(64);
+        let channel = match credit {
+            Some(jobs) => channel.credit(jobs),
+            None => channel,
+        };
+        let ends = channel.open().unwrap();
         let proxy = Proxy::start(server.local_addr().to_string().parse().unwrap(), seed).await.unwrap();
         Self {
             server,
