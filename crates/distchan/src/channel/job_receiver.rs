@@ -60,7 +60,9 @@ impl<J, R> JobReceiver<J, R> {
         pollster::block_on(self.recv())
     }
 
-    /// The next job as a handle; `Ok(None)` as in [`JobReceiver::recv`]. Several can be in hand at once.
+    /// The next job as a handle; `Ok(None)` as in [`JobReceiver::recv`]. Several can be in hand at once: as many as the channel
+    /// was opened with as [`concurrency`](crate::OpenJobs::concurrency), and one more. A worker that waits for further ones while it holds these may wait until
+    /// it has answered one: a server does not give out what would only wait behind jobs that take long.
     ///
     /// # Errors
     /// As [`JobReceiver::recv`].

@@ -143,6 +143,7 @@ impl<J, R, C: Codec> OpenJobs<J, R, C> {
     }
 
     /// How many jobs this worker works on at once: what the server sends follows it, and the time that jobs take. 1 unless set.
+    /// Whoever gathers jobs, and answers them together, says here how many.
     pub fn concurrency(mut self, jobs: u32) -> Self {
         self.settings.options.concurrency = jobs.max(1);
         self

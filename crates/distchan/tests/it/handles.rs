@@ -19,7 +19,8 @@ impl Work {
     async fn new() -> Self {
         let server = server().await;
         let (jobs, results) = server.channel::<u32, u32>("work").open().unwrap();
-        let (taken, answers) = worker(&server).await.channel::<u32, u32>("work").await.unwrap();
+        let (taken, answers) =
+            worker(&server).await.channel::<u32, u32>("work").concurrency(10).await.unwrap();
         Self { server, jobs, results, taken, _answers: answers }
     }
 
