@@ -209,11 +209,15 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
             if at > 0 {
                 body.push(b' ');
             }
-            parameters.push(OsString::from_vec(operation.apply(input).to_vec()));
+            let input = operation.apply(input);
+            if around == Around::Arithmetic && !is_number(input) {
+                return no_number(input);
+            }
+            parameters.push(OsString::from_vec(input.to_vec()));
             let reference = format!("${{_dc{}}}", parameters.len());
             let reference = match around {
                 Around::Nothing => format!("\"{reference}\""),
-                Around::DoubleQuotes => reference,
+                Around::DoubleQuotes | Around::Arithmetic => reference,
                 Around::SingleQuotes => format!("'\"{reference}\"'"),
             };
             body.extend_from_slice(reference.as_bytes());
@@ -230,6 +234,20 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
     Invocation::Shell { script: OsString::from_vec(script), parameters }
 }
 
+/// Whether this can stand in arithmetic: `7`, `-7`, `0x1f`, `16#1f`, `1.5e3`. Anything else could name a variable, or hold a command.
+fn is_number(input: &[u8]) -> bool {
+    let digits = input.strip_prefix(b"-").or_else(|| input.strip_prefix(b"+")).unwrap_or(input);
+    digits.first().is_some_and(u8::is_ascii_digit)
+        && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || b"#._".contains(byte))
+}
+
+/// What a job does whose input stands in arithmetic and is no number: it says so, and fails.
+fn no_number(input: &[u8]) -> Invocation {
+    let script =
+        r#"printf '%s\n' "distchan: \$((...)) takes numbers only, and this is none: $1" >&2; exit 1"#;
+    Invocation::Shell { script: OsString::from(script), parameters: vec![OsString::from_vec(input.to_vec())] }
+}
+
 /// What is shown of a part: the input in quotes of its own, whatever is around.
 fn show(part: &Part, around: Around, (seq, args, slot): (u64, &[Bytes], Option<u32>), out: &mut Vec<u8>) {
     let Some((inputs, operation)) = part.inputs(args) else {
@@ -241,7 +259,7 @@ fn show(part: &Part, around: Around, (seq, args, slot): (u64, &[Bytes], Option<u
         return;
     };
     let fence: &[u8] = match around {
-        Around::Nothing => b"",
+        Around::Nothing | Around::Arithmetic => b"",
         Around::SingleQuotes => b"'",
         Around::DoubleQuotes => b"\"",
     };

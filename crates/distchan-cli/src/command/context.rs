@@ -6,6 +6,8 @@ pub(super) enum Around {
     Nothing,
     SingleQuotes,
     DoubleQuotes,
+    /// `$((…))` or `((…))`, in which a shell evaluates what a variable holds: bash runs the command in `a[$(command)]`.
+    Arithmetic,
 }
 
 /// Reads a shell's text, and knows what surrounds its end.
@@ -23,7 +25,12 @@ impl Reader {
     }
 
     pub(super) fn around(&self) -> Around {
-        self.stack.last().copied().unwrap_or(Around::Nothing)
+        match *self.stack {
+            // Quotes make no difference there.
+            [.., Around::Arithmetic, Around::SingleQuotes | Around::DoubleQuotes] => Around::Arithmetic,
+            [.., around] => around,
+            [] => Around::Nothing,
+        }
     }
 
     pub(super) fn read(&mut self, text: &[u8]) {
@@ -37,17 +44,23 @@ impl Reader {
         if std::mem::take(&mut self.is_escaped) {
             return;
         }
-        match (self.around(), byte) {
+        let innermost = self.stack.last().copied().unwrap_or(Around::Nothing);
+        match (innermost, byte) {
             (Around::SingleQuotes, b'\'') | (Around::DoubleQuotes, b'"') => {
                 self.stack.pop();
             }
             (Around::SingleQuotes, _) => {}
             (_, b'\\') => self.is_escaped = true,
-            (Around::Nothing, b'\'') => self.stack.push(Around::SingleQuotes),
-            (Around::Nothing, b'"') => self.stack.push(Around::DoubleQuotes),
-            (Around::Nothing, b'(') => self.stack.push(Around::Nothing),
+            (Around::Nothing | Around::Arithmetic, b'\'') => self.stack.push(Around::SingleQuotes),
+            (Around::Nothing | Around::Arithmetic, b'"') => self.stack.push(Around::DoubleQuotes),
+            (Around::Nothing, b'(') if self.last == b'(' => {
+                self.stack.pop();
+                self.stack.extend([Around::Arithmetic, Around::Arithmetic]);
+            }
+            (Around::Arithmetic, b'(') if self.last != b'$' => self.stack.push(Around::Arithmetic),
+            (Around::Nothing | Around::Arithmetic, b'(') => self.stack.push(Around::Nothing),
             (Around::DoubleQuotes, b'(') if self.last == b'$' => self.stack.push(Around::Nothing),
-            (Around::Nothing, b')') if self.stack.len() > 1 => {
+            (Around::Nothing | Around::Arithmetic, b')') if self.stack.len() > 1 => {
                 self.stack.pop();
             }
             _ => {}
@@ -73,5 +86,15 @@ mod tests {
         check("echo \"$(ls ", Around::Nothing);
         check("echo \"$(ls) ", Around::DoubleQuotes);
         check("echo \\' ", Around::Nothing);
+        check("echo $((", Around::Arithmetic);
+        check("echo $((1 + (2 * ", Around::Arithmetic);
+        check("echo $((1 + (2 * 3) ", Around::Arithmetic);
+        check("echo $((1 + (2 * 3))) ", Around::Nothing);
+        check("echo $((1 + \"", Around::Arithmetic);
+        check("echo \"$((1 + 2)) ", Around::DoubleQuotes);
+        check("echo $((1 + $(echo ", Around::Nothing);
+        check("echo $((1 + $(echo 1) ", Around::Arithmetic);
+        check("(( ", Around::Arithmetic);
+        check("( (", Around::Nothing);
     }
 }

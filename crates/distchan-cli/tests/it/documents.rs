@@ -23,12 +23,17 @@ fn the_readmes_one_liners_do_what_they_say() {
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let lines = commands(README, "## The command");
     assert!(lines.len() >= 5, "{lines:?}");
-    for line in lines {
+    // Whichever shell the user has.
+    for (line, shell) in lines.into_iter().flat_map(|line| [(line, "/bin/sh"), (line, "/bin/bash")]) {
         // `command # => what it prints`, where that is short.
         let (line, expected) =
             line.split_once("# => ").map_or((line, None), |(line, expected)| (line, Some(expected)));
         let mut command = Command::new("bash");
-        command.args(["-o", "pipefail", "-c", line]).current_dir(&root).env("PATH", &path);
+        command
+            .args(["-o", "pipefail", "-c", line])
+            .current_dir(&root)
+            .env("PATH", &path)
+            .env("SHELL", shell);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let ended = finish(command, b"");
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{line}");

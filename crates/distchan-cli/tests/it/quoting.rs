@@ -1,6 +1,6 @@
 //! Whatever an input holds, it is never a command.
 
-use crate::program::{run_in, run_on};
+use crate::program::{distchan, finish, run_in, run_on};
 
 /// What somebody would put into a file's name.
 const EVIL: [&str; 8] = [
@@ -38,6 +38,42 @@ fn an_input_is_never_a_command() {
             assert_eq!(ended.out(), EVIL.concat(), "{template}");
         }
     }
+}
+
+#[test]
+fn arithmetic_takes_numbers_only() {
+    // `_dc2` is what a script of ours calls the second input.
+    let evil = ["a[$(touch hit)]", "_dc2", "x", "", "1 + 1", "$(touch hit)", "1;touch hit"];
+    for shell in ["sh", "bash", "dash"] {
+        for template in ["echo $(({1} * {1})) {2}", "echo \"$((1 + ({1})))\" {2}", "echo $(( \"{1}\" )) {2}"]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let run = |inputs: &[&str]| {
+                let mut command = distchan(&["run", "-k", template, ":::"]);
+                command.args(inputs).args([":::", "a[$(touch hit)]"]);
+                command.env("DISTCHAN_SHELL", shell).current_dir(directory.path());
+                finish(command, b"")
+            };
+            let ended = run(&evil);
+            assert_eq!(
+                (ended.code, ended.out()),
+                (i32::try_from(evil.len()).unwrap(), ""),
+                "{template}: {ended:?}"
+            );
+            assert_eq!(ended.stderr.matches("takes numbers only").count(), evil.len(), "{ended:?}");
+            assert!(!directory.path().join("hit").exists(), "{template}: {ended:?}");
+            if !template.contains("\"{") {
+                let ended = run(&["3", "-3", "0x10"]);
+                assert_eq!(
+                    (ended.code, ended.stdout.split(|byte| *byte == b'\n').count()),
+                    (0, 4),
+                    "{ended:?}"
+                );
+            }
+        }
+    }
+    let ended = run_on(&["-k", "echo $(({} * {}))", ":::", "3", "-4", "0x10"], b"").well();
+    assert_eq!(ended.out(), "9\n16\n256\n");
 }
 
 #[test]
