@@ -2,6 +2,7 @@
 //! the fuzzer has found worth keeping. They must never depend on anything but their bytes: no clock, no randomness, no other thread.
 
 mod codecs;
+mod compression;
 mod door;
 mod frames;
 mod handshake;
@@ -13,6 +14,7 @@ mod transform;
 mod wire;
 
 pub use crate::codecs::codecs;
+pub use crate::compression::compression;
 pub use crate::door::door;
 pub use crate::frames::frames;
 pub use crate::handshake::handshake;
@@ -40,4 +42,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tickets", run: tickets },
     Target { name: "door", run: door },
     Target { name: "transform", run: transform },
+    Target { name: "compression", run: compression },
 ];

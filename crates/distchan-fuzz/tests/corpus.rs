@@ -66,7 +66,7 @@ macro_rules! replays {
     };
 }
 
-replays! { frames handshake operations codecs schemas tickets door transform }
+replays! { frames handshake operations codecs schemas tickets door transform compression }
 
 #[test]
 fn nothing_at_all_is_an_input_too() {

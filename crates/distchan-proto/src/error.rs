@@ -47,6 +47,8 @@ pub enum ProtocolError {
     Silent(Duration),
     /// The bytes do not pass this side's transform backwards: the two sides have different ones, or different keys.
     Transform(String),
+    /// A body that was not compressed as was agreed.
+    Compression(String),
     /// The peer asks for answers and does not read them.
     ControlBacklog,
     /// The peer does something cheap too often; what.
@@ -142,6 +144,7 @@ impl ProtocolError {
             Self::NotDistchan { .. }
             | Self::Malformed(_)
             | Self::Unexpected(_)
+            | Self::Compression(_)
             | Self::ValueTooLarge { .. }
             | Self::Overrun(_) => Code::Protocol,
             Self::HandshakeTimeout | Self::Silent(_) => Code::Timeout,
@@ -189,6 +192,7 @@ impl fmt::Display for ProtocolError {
                     "the bytes do not pass the transform ({why}); do both sides have the same one, and the same key?"
                 )
             }
+            Self::Compression(why) => write!(f, "a body cannot be decompressed: {why}"),
             Self::TooMuch(what) => write!(f, "the peer sent too many {what} in too short a time"),
             Self::ControlBacklog => f.write_str("the peer does not read the answers it asked for"),
         }

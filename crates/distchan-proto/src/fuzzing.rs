@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::{Batch, Kind};
+use crate::compression::SharedCompressor;
 use crate::error::ProtocolError;
 use crate::frame::batch::{self, TableWriter};
 use crate::frame::control::Control;
@@ -11,6 +12,7 @@ use crate::frame::decode::{self, Frame};
 use crate::frame::header::FrameKind;
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::session::envelope;
 use crate::transform::SharedTransform;
 
 /// Reads frames, whole and in pieces of `piece` bytes.
@@ -38,6 +40,20 @@ pub fn body(bytes: &[u8]) {
     if let Ok(read) = batch::decode(&body) {
         check_batch(&body, &read);
     }
+}
+
+/// What a body becomes on a compressed channel.
+#[must_use]
+pub fn pack(compressor: &SharedCompressor, plain: &[u8]) -> Vec<u8> {
+    envelope::pack(compressor, plain.to_vec())
+}
+
+/// The inverse of [`pack`].
+///
+/// # Errors
+/// As a peer is told.
+pub fn unpack(compressor: &SharedCompressor, body: &[u8], limit: usize) -> Result<Bytes, String> {
+    envelope::unpack(compressor, Bytes::copy_from_slice(body), limit)
 }
 
 /// What a transform makes of plain bytes, with their checksum.

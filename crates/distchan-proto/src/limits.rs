@@ -61,6 +61,9 @@ pub const BATCH_BYTES: usize = 128 * 1024;
 /// ... and at this many values.
 pub const BATCH_ENTRIES: usize = 4096;
 
+/// A body shorter than this is not compressed: it travels in one packet anyhow, and nothing would be won.
+pub const SMALLEST_COMPRESSED: usize = 256;
+
 /// How many bytes one call of `poll_transmit` gathers at most (a large frame may exceed it by one frame): one large write.
 pub const TRANSMIT_BYTES: usize = 256 * 1024;
 

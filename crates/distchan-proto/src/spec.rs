@@ -1,5 +1,6 @@
 //! What a side says of a channel when it opens it. Both machines compare these; neither changes them.
 
+use crate::compression::SharedCompressor;
 use crate::frame::control::Direction;
 use crate::limits;
 use crate::schema::Schema;
@@ -18,6 +19,8 @@ pub struct ChannelSpec {
     pub job: Schema,
     /// The results' shape; that of `()` on a one-way channel.
     pub result: Schema,
+    /// How bodies may be compressed: at the server what it would like, the best first, at a worker all that it knows.
+    pub compressors: Vec<SharedCompressor>,
     /// The bytes-to-bytes step, if any.
     pub transform: Option<SharedTransform>,
     /// The largest encoded value that this side accepts, in bytes.

@@ -41,6 +41,7 @@
 
 mod channel;
 pub mod codec;
+mod compression;
 mod driver;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -63,6 +64,7 @@ pub use crate::channel::{
     Permit, Receiver, RecvError, RetryError, RetryErrorKind, SendError, SendErrorKind, Sender, TryRecvError,
     TrySendError, ValueError,
 };
+pub use crate::compression::Compression;
 pub use crate::driver::server::{Refusal, WorkerInfo};
 #[cfg(feature = "tls")]
 pub use crate::security::{MutualTls, Security, SecurityError, Ticket, TicketError};

@@ -1,6 +1,7 @@
 //! What the builders of both sides have in common: a channel's name, its types, and what happens to its bytes.
 
 use distchan_proto::Direction;
+use distchan_proto::compression::SharedCompressor;
 use distchan_proto::limits;
 use distchan_proto::schema::{Fingerprint, Schema};
 use distchan_proto::spec::ChannelSpec;
@@ -26,12 +27,14 @@ pub fn fingerprint<T: DeserializeOwned, C: Codec>() -> Fingerprint {
 pub(crate) struct Common {
     pub(crate) name: String,
     pub(crate) max_value: usize,
+    pub(crate) compressors: Vec<SharedCompressor>,
     pub(crate) transform: Option<SharedTransform>,
 }
 
 impl Common {
-    pub(crate) const fn new(name: String) -> Self {
-        Self { name, max_value: limits::DEFAULT_MAX_VALUE, transform: None }
+    /// A channel of this name, and how it may be compressed.
+    pub(crate) const fn new(name: String, compressors: Vec<SharedCompressor>) -> Self {
+        Self { name, max_value: limits::DEFAULT_MAX_VALUE, compressors, transform: None }
     }
 
     /// These settings for these types, as the machines compare them.
@@ -52,6 +55,7 @@ impl Common {
             codec: C::NAME.to_owned(),
             job,
             result,
+            compressors: self.compressors.clone(),
             transform: self.transform.clone(),
             max_value: self.max_value,
         }
@@ -67,7 +71,7 @@ macro_rules! common_setters {
             $builder { settings: self.settings, $($other: self.$other,)* types: PhantomData }
         }
 
-        /// Transforms the bytes of whole batches on their way: encryption or compression of one's own. Both sides need the same,
+        /// Transforms the bytes of whole batches on their way: encryption of one's own, for example. Both sides need the same,
         /// with the same key; the channel is not opened otherwise, and both sides are told.
         pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
             self.settings.common.transform = Some(SharedTransform(Arc::new(transform)));

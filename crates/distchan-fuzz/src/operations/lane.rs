@@ -183,6 +183,7 @@ pub(super) fn spec(number: usize, is_up: bool) -> ChannelSpec {
         codec: "plain".into(),
         job: Schema::of::<String>(false),
         result: Schema::of::<String>(false),
+        compressors: Vec::new(),
         transform: (number == 3).then(|| SharedTransform(Arc::new(Mask))),
         max_value: 100_000,
     }

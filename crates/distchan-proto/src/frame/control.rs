@@ -123,6 +123,8 @@ pub(crate) struct Open {
     pub(crate) max_bytes: u64,
     pub(crate) max_value: u64,
     pub(crate) wait_millis: u64,
+    /// The compressions that the worker knows: bit n for number n.
+    pub(crate) compressions: u64,
 }
 
 /// The server has let the worker in.
@@ -131,6 +133,8 @@ pub(crate) struct Opened {
     pub(crate) probe: Bytes,
     pub(crate) max_value: u64,
     pub(crate) credit: u64,
+    /// The compression of this channel's bodies, both ways; 0 for none.
+    pub(crate) compression: u8,
 }
 
 /// The server has not.
@@ -187,6 +191,7 @@ impl Control {
                 put_bytes(out, &opened.probe);
                 varint::put(out, opened.max_value);
                 varint::put(out, opened.credit);
+                put_unless_zero(out, opened.compression.into());
                 FrameKind::Opened
             }
             Self::Refused(refused) => {
@@ -285,6 +290,7 @@ impl Open {
         varint::put(out, self.max_bytes);
         varint::put(out, self.max_value);
         varint::put(out, self.wait_millis);
+        put_unless_zero(out, self.compressions);
     }
 }
 
@@ -297,6 +303,13 @@ impl Refused {
             put_bytes(out, &schemas.job);
             put_bytes(out, &schemas.result);
         }
+    }
+}
+
+/// A last field that may be left out.
+fn put_unless_zero(out: &mut Vec<u8>, value: u64) {
+    if value != 0 {
+        varint::put(out, value);
     }
 }
 
@@ -331,6 +344,11 @@ impl Fields {
         let used = self.rest.len() - rest.len();
         let _ = self.rest.split_to(used);
         Some(value)
+    }
+
+    /// A last field that may have been left out.
+    fn number_or_zero(&mut self) -> Option<u64> {
+        if self.rest.is_empty() { Some(0) } else { self.number() }
     }
 
     fn small(&mut self) -> Option<u32> {
@@ -410,6 +428,7 @@ impl Fields {
             max_bytes: self.number()?,
             max_value: self.number()?,
             wait_millis: self.number()?,
+            compressions: self.number_or_zero()?,
         })
     }
 
@@ -418,6 +437,7 @@ impl Fields {
             probe: self.bytes(limits::MAX_REASON)?,
             max_value: self.number()?,
             credit: self.number()?,
+            compression: u8::try_from(self.number_or_zero()?).ok()?,
         })
     }
 
@@ -474,6 +494,7 @@ mod tests {
             max_bytes: 1 << 40,
             max_value: 5,
             wait_millis: 10_000,
+            compressions: 0,
         };
         for message in [
             Control::Hello(Hello { signature: "app/v1".into(), name: "host:7".into(), ..Hello::default() }),
@@ -503,7 +524,7 @@ mod tests {
             Control::Ack(Ack { received: 1 << 33, ping: 0 }),
             Control::Goodbye(Goodbye { code: Code::Shutdown, text: "bye".into() }),
             Control::Open(open),
-            Control::Opened(Opened { probe: Bytes::new(), max_value: 1, credit: 2 }),
+            Control::Opened(Opened { probe: Bytes::new(), max_value: 1, credit: 2, compression: 0 }),
             Control::Refused(Refused {
                 code: Code::Types,
                 text: "no".into(),
@@ -517,6 +538,24 @@ mod tests {
         ] {
             round_trip(&message);
         }
+    }
+
+    #[test]
+    fn what_is_left_out_at_the_end_is_zero() {
+        let opened = |compression| Opened { probe: Bytes::new(), max_value: 1, credit: 2, compression };
+        let (mut short, mut long) = (Vec::new(), Vec::new());
+        Control::Opened(opened(0)).put(&mut short, ChannelNo(1));
+        Control::Opened(opened(2)).put(&mut long, ChannelNo(1));
+        assert_eq!(long.len(), short.len() + 1);
+        let mut long = BytesMut::from(&*long);
+        let frame = decode::take(&mut long, limits::MAX_FRAME_BODY).unwrap().unwrap();
+        assert_eq!(Control::parse(&frame), Ok(Control::Opened(opened(2))));
+        let zero = Bytes::from([&[0, 1, 2], &[0][..]].concat());
+        assert_eq!(
+            Control::parse(&Frame { body: zero, ..frame }),
+            Ok(Control::Opened(opened(0))),
+            "it may be written, too"
+        );
     }
 
     #[test]

@@ -130,12 +130,7 @@ impl ServerMachine {
         let Some(channel) = self.channels.get_mut(channel_id.0 as usize) else {
             return Ok(());
         };
-        let batch = match &channel.spec.transform {
-            None => batch::decode(body)?,
-            Some(transform) => batch::decode(
-                &transform.open(body, body_limit(link.max_value)).map_err(ProtocolError::Transform)?.into(),
-            )?,
-        };
+        let batch = batch::decode(&link.envelope.open(body, body_limit(link.max_value))?)?;
         batch::check_sizes(&batch, link.max_value)?;
         let last =
             batch.entries.len().checked_sub(1).map_or(0, |last| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compression;
 use crate::dispatch::Capacity;
 use crate::error::{Code, printable};
 use crate::frame::control::{Control, Direction, Open, Opened, Refused, Schemas};
@@ -13,6 +14,7 @@ use crate::server::channel::Channel;
 use crate::server::event::ServerEvent;
 use crate::server::peer::{Link, OpenLink, Standing};
 use crate::session::credit::Window;
+use crate::session::envelope::Envelope;
 use crate::time::Time;
 
 /// Why an open is refused.
@@ -144,10 +146,12 @@ impl ServerMachine {
             Window::new(share)
         };
         let max_value = entry.spec.agreed_max_value(open.max_value);
+        let compressor = compression::agreed(&entry.spec.compressors, open.compressions);
         let opened = Opened {
             probe: entry.spec.probe().into(),
             max_value: max_value as u64,
             credit: window.granted(),
+            compression: compressor.map_or(0, |compressor| compressor.0.number()),
         };
         let finished = entry.finished;
         let link = OpenLink {
@@ -155,6 +159,7 @@ impl ServerMachine {
             member,
             window,
             max_value,
+            envelope: Envelope::new(compressor, entry.spec.transform.as_ref()),
             is_drained: false,
             is_sending: false,
             withheld: 0,

@@ -7,6 +7,7 @@ use crate::frame::control::Open;
 use crate::ids::{ChannelId, ChannelNo, ConnectionId};
 use crate::session::Session;
 use crate::session::credit::Window;
+use crate::session::envelope::Envelope;
 use crate::time::Time;
 
 /// A worker, or a stranger who has not shown yet that it is one.
@@ -64,6 +65,8 @@ pub(crate) struct OpenLink {
     /// What the worker may send.
     pub(crate) window: Window,
     pub(crate) max_value: usize,
+    /// How bodies travel here, both ways.
+    pub(crate) envelope: Envelope,
     /// The worker takes no further jobs here, and may open the channel again under another number.
     pub(crate) is_drained: bool,
     /// Whether the link stands in `sending`.

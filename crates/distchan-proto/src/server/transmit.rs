@@ -90,8 +90,7 @@ impl Peer {
             let Some(channel) = channels.get_mut(link.channel.0 as usize) else {
                 continue;
             };
-            let transform = channel.spec.transform.as_ref();
-            let mut composer = Composer::new(no, transform, out, &mut self.session.outbox, table, end);
+            let mut composer = Composer::new(no, &link.envelope, out, &mut self.session.outbox, table, end);
             channel.dispatch.take(now, link.member, |entry, pieces| composer.push_jobs(entry, pieces));
             composer.finish();
             // A channel whose large value is under way is in turn again when that has left.

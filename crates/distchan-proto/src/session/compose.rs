@@ -11,8 +11,8 @@ use crate::frame::header::FrameKind;
 use crate::ids::{ChannelNo, JobId};
 use crate::limits;
 use crate::session::credit::Allowance;
+use crate::session::envelope::Envelope;
 use crate::session::outbox::Outbox;
-use crate::transform::SharedTransform;
 use crate::transmit::Output;
 
 /// A payload up to this size goes into a frame with others.
@@ -22,7 +22,7 @@ const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
 #[derive(Debug)]
 pub(crate) struct Composer<'a> {
     channel: ChannelNo,
-    transform: Option<&'a SharedTransform>,
+    envelope: &'a Envelope,
     out: &'a mut Output,
     outbox: &'a mut Outbox,
     table: &'a mut TableWriter,
@@ -34,13 +34,13 @@ pub(crate) struct Composer<'a> {
 impl<'a> Composer<'a> {
     pub(crate) const fn new(
         channel: ChannelNo,
-        transform: Option<&'a SharedTransform>,
+        envelope: &'a Envelope,
         out: &'a mut Output,
         outbox: &'a mut Outbox,
         table: &'a mut TableWriter,
         end: usize,
     ) -> Self {
-        Self { channel, transform, out, outbox, table, frame: None, end }
+        Self { channel, envelope, out, outbox, table, frame: None, end }
     }
 
     /// Takes a value; false (and nothing taken) when this transmission is full, or the channel waits for its large value.
@@ -104,12 +104,13 @@ impl<'a> Composer<'a> {
 
     /// How many bytes of payloads and table still fit the frame that is being filled.
     fn room(&self) -> usize {
-        self.frame.as_ref().map_or(0, |frame| limits::MAX_FRAME_BODY.saturating_sub(frame.len(self.out)))
+        let most = limits::MAX_FRAME_BODY - self.envelope.overhead();
+        self.frame.as_ref().map_or(0, |frame| most.saturating_sub(frame.len(self.out)))
     }
 
-    /// Appends a part of a payload to the frame; what is to be transformed must lie in one piece.
+    /// Appends a part of a payload to the frame; what is to be sealed must lie in one piece.
     fn put(&mut self, payload: &Bytes, range: Range<usize>) {
-        if self.transform.is_none() {
+        if self.envelope.is_plain() {
             self.out.put_slice_of(payload, range);
         } else {
             self.out.own().extend_from_slice(payload.get(range).unwrap_or_default());
@@ -155,12 +156,10 @@ impl<'a> Composer<'a> {
         let mut table = Vec::new();
         self.table.push(entry, piece.len());
         self.table.finish(&mut table);
-        match self.transform {
-            None => self.outbox.put_large(self.channel, piece.shared(), table),
-            Some(transform) => {
-                let mut plain = [piece.bytes(), &table].concat();
-                self.outbox.put_large(self.channel, transform.seal(&mut plain).into(), Vec::new());
-            }
+        if self.envelope.is_plain() {
+            self.outbox.put_large(self.channel, piece.shared(), table);
+        } else {
+            self.put_sealed([piece.bytes(), &table].concat());
         }
     }
 
@@ -168,18 +167,24 @@ impl<'a> Composer<'a> {
     pub(crate) fn finish(&mut self) {
         let Some(frame) = self.frame.take() else { return };
         self.table.finish(self.out.own());
-        let Some(transform) = self.transform else {
+        if self.envelope.is_plain() {
             frame.finish(self.out, FrameKind::Batch, self.channel, 0);
             return;
-        };
-        let mut plain = frame.take_body(self.out);
-        let coded = transform.seal(&mut plain);
-        if coded.len() <= limits::MAX_FRAME_BODY {
-            self.out.own().extend_from_slice(&coded);
+        }
+        let body = frame.take_body(self.out);
+        frame.cancel(self.out);
+        self.put_sealed(body);
+    }
+
+    /// Puts a body as it is to travel: in a frame of its own, or in several where it is too long for one.
+    fn put_sealed(&mut self, body: Vec<u8>) {
+        let sealed = self.envelope.seal(body);
+        if sealed.len() <= limits::MAX_FRAME_BODY {
+            let frame = FrameWriter::begin(self.out);
+            self.out.own().extend_from_slice(&sealed);
             frame.finish(self.out, FrameKind::Batch, self.channel, 0);
         } else {
-            frame.cancel(self.out);
-            self.outbox.put_large(self.channel, coded.into(), Vec::new());
+            self.outbox.put_large(self.channel, sealed.into(), Vec::new());
         }
     }
 }

@@ -6,6 +6,7 @@ mod assembly;
 pub(crate) mod budget;
 pub(crate) mod compose;
 pub(crate) mod credit;
+pub(crate) mod envelope;
 pub(crate) mod outbox;
 pub(crate) mod pulse;
 pub(crate) mod replay;

@@ -3,12 +3,14 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::batch::Kind;
+use crate::compression;
 use crate::error::{Code, ProtocolError, printable};
 use crate::frame::batch;
 use crate::frame::control::{Control, Direction, Opened, Refused, Schemas};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::schema::{Parties, Schema, first_difference_between};
+use crate::session::envelope::Envelope;
 use crate::session::{Incoming, body_limit};
 use crate::time::Time;
 use crate::worker::WorkerMachine;
@@ -85,6 +87,14 @@ impl WorkerMachine {
             self.events.push_back(WorkerEvent::Refused { no, code: Code::Transform, reason });
             return Ok(());
         }
+        let compressor = match opened.compression {
+            0 => None,
+            number => Some(
+                compression::agreed(&link.spec.compressors, compression::bit(number))
+                    .ok_or(ProtocolError::Unexpected("OPENED with a compression that was not offered"))?,
+            ),
+        };
+        link.envelope = Envelope::new(compressor, link.spec.transform.as_ref());
         link.state = if link.leaves_when_open { LinkState::Leaving } else { LinkState::Open };
         link.max_value = max_value;
         link.allowance.grant(opened.credit);
@@ -136,12 +146,7 @@ impl WorkerMachine {
             // Jobs that were on their way when this worker left: the server gives them to another.
             return Ok(());
         }
-        let batch = match &link.spec.transform {
-            None => batch::decode(body)?,
-            Some(transform) => batch::decode(
-                &transform.open(body, body_limit(link.max_value)).map_err(ProtocolError::Transform)?.into(),
-            )?,
-        };
+        let batch = batch::decode(&link.envelope.open(body, body_limit(link.max_value))?)?;
         batch::check_sizes(&batch, link.max_value)?;
         if batch.entries.iter().any(|entry| entry.kind != Kind::Value) {
             return Err(ProtocolError::Unexpected("entry from a server"));

@@ -9,6 +9,7 @@ use crate::ids::ChannelNo;
 use crate::limits;
 use crate::session::compose::Composer;
 use crate::session::credit::Allowance;
+use crate::session::envelope::Envelope;
 use crate::spec::ChannelSpec;
 
 /// Where a channel stands, on the worker's side.
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) is_asked: bool,
     pub(crate) allowance: Allowance,
     pub(crate) max_value: usize,
+    /// How bodies travel here, both ways, once it is open.
+    pub(crate) envelope: Envelope,
     /// Jobs that came and are not answered.
     pub(crate) in_hand: u64,
     /// Deliveries that the user has begun, for the connection's writer.
@@ -75,6 +78,7 @@ impl Link {
             is_asked: false,
             allowance: Allowance::new(),
             max_value: 0,
+            envelope: Envelope::default(),
             in_hand: 0,
             begun: RunList::default(),
             cancelled_early: Vec::new(),

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::batch::Batch;
+use crate::compression;
 use crate::error::Code;
 use crate::frame::batch::TableWriter;
 use crate::frame::control::{Control, Direction, Open, cut};
@@ -133,6 +134,7 @@ impl WorkerMachine {
             max_bytes: options.max_bytes,
             max_value: spec.max_value as u64,
             wait_millis: u64::try_from(options.wait.as_millis()).unwrap_or(u64::MAX),
+            compressions: compression::offered(&spec.compressors),
         };
         self.links.insert(no, Link::new(spec, open));
         self.ask();

@@ -75,9 +75,9 @@ impl WorkerMachine {
                 link.has_new_values = true;
                 self.has_new_values = true;
             }
-            let transform = link.spec.transform.clone();
+            let envelope = link.envelope.clone();
             let mut composer =
-                Composer::new(no, transform.as_ref(), out, &mut self.session.outbox, &mut self.table, end);
+                Composer::new(no, &envelope, out, &mut self.session.outbox, &mut self.table, end);
             link.write(&mut composer);
             composer.finish();
             let is_busy = self.session.outbox.is_busy(no);

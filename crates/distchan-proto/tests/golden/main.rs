@@ -12,12 +12,13 @@ use distchan_proto::limits;
 use crate::document::{Document, table};
 use crate::pair::{Check, code_name};
 
-const SCRIPTS: [fn(&Document) -> Check; 14] = [
+const SCRIPTS: [fn(&Document) -> Check; 15] = [
     scripts::session,
     scripts::large,
     scripts::policies,
     scripts::recall,
     scripts::sealed,
+    scripts::compressed,
     scripts::refused,
     scripts::up,
     scripts::later,
@@ -91,6 +92,7 @@ fn the_table_of_limits_has_the_numbers_of_the_code() {
         ("ACKNOWLEDGE_EVERY", limits::ACKNOWLEDGE_EVERY as u64),
         ("DEFAULT_MAX_VALUE", limits::DEFAULT_MAX_VALUE as u64),
         ("LARGEST_MAX_VALUE", limits::LARGEST_MAX_VALUE as u64),
+        ("SMALLEST_COMPRESSED", limits::SMALLEST_COMPRESSED as u64),
         ("MAX_JOBS_IN_HAND", limits::MAX_JOBS_IN_HAND.into()),
         ("MAX_BYTES_IN_HAND", limits::MAX_BYTES_IN_HAND),
         ("ANSWER_WINDOW", limits::ANSWER_WINDOW),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use distchan_proto::Direction;
 use distchan_proto::batch::Kind::{Done, Failed, Last, Result as More, Returned, Unbegun, Value};
 use distchan_proto::batch::{Batch, Entry};
+use distchan_proto::compression::{Compressor, SharedCompressor};
 use distchan_proto::ids::{Attempt, JobId, SinkId};
 use distchan_proto::limits;
 use distchan_proto::schema::Schema;
@@ -185,6 +186,30 @@ pub(crate) fn sealed(document: &Document) -> Check {
     same("events", &pair.worker_events(), &texts(&expected))
 }
 
+/// A channel whose bodies are compressed where that makes them shorter.
+pub(crate) fn compressed(document: &Document) -> Check {
+    let spec = || ChannelSpec { compressors: vec![SharedCompressor(Arc::new(Runs))], ..capitalize() };
+    let mut pair = Pair::connect(document);
+    let (channel, no) = pair.open(spec(), spec());
+    pair.worker_says(&["preamble"])?;
+    pair.server_says(&["preamble"])?;
+    pair.worker_says(&["hello"])?;
+    pair.server_says(&["welcome"])?;
+    pair.worker_says(&["open-compressed"])?;
+    pair.server_says(&["opened-compressed"])?;
+    let long = format!("\"{}\"", "a".repeat(300));
+    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, &long, 0)]));
+    pair.server_says(&["job-compressed"])?;
+    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, "\"hello\"", 0)]));
+    pair.server_says(&["job-not-compressed"])?;
+    let expected =
+        ["session 1, epoch 2026", "opened, 16777216", "jobs Value 1/1=302 bytes", "jobs Value 2/1=\"hello\""];
+    same("events", &pair.worker_events(), &texts(&expected))?;
+    pair.worker.submit(no, batch(1, &[(Last, 1, &long, 0)]));
+    pair.talk();
+    same("results", &pair.server_events()[2], &"results Last 1/1=302 bytes".to_owned())
+}
+
 /// Types that differ, and versions that do.
 pub(crate) fn refused(document: &Document) -> Check {
     let mut pair = Pair::connect(document);
@@ -254,6 +279,7 @@ pub(crate) fn capitalize() -> ChannelSpec {
         codec: "json".into(),
         job: Schema::of::<String>(true),
         result: Schema::of::<String>(true),
+        compressors: Vec::new(),
         transform: None,
         max_value: limits::DEFAULT_MAX_VALUE,
     }
@@ -281,6 +307,65 @@ impl Transform for Flip {
 
     fn decode(&self, coded: &[u8], _limit: usize, out: &mut Vec<u8>) -> Result<(), String> {
         self.encode(coded, out);
+        Ok(())
+    }
+}
+
+/// The plainest writer of LZ4 blocks: it sees one run of the same byte, and nothing else. Anybody's reader can read what it writes.
+struct Runs;
+
+impl Compressor for Runs {
+    fn number(&self) -> u8 {
+        1
+    }
+
+    fn compress(&self, plain: &[u8], out: &mut Vec<u8>) {
+        let runs = plain.chunk_by(|one, next| one == next).scan(0, |at, run| {
+            *at += run.len();
+            Some((*at - run.len(), run.len()))
+        });
+        // A match repeats what stands before it, and ends five bytes before the end, or sooner.
+        let (start, length) = runs.max_by_key(|(_, length)| *length).unwrap_or_default();
+        let length = length.min(plain.len().saturating_sub(start + 5));
+        if length < 5 {
+            return out.extend_from_slice(plain);
+        }
+        let (first, last) = (&plain[..=start], &plain[start + length..]);
+        let repeated = length - 1 - 4;
+        let four_bits = |number| {
+            u8::try_from(number).ok().filter(|number| *number < 16).expect("one run, and a little around it")
+        };
+        out.push(four_bits(first.len()) << 4 | four_bits(repeated.min(15)));
+        out.extend_from_slice(first);
+        out.extend_from_slice(&1_u16.to_le_bytes());
+        if let Some(more) = repeated.checked_sub(15) {
+            out.extend(std::iter::repeat_n(255, more / 255));
+            out.extend(u8::try_from(more % 255));
+        }
+        out.push(four_bits(last.len()) << 4);
+        out.extend_from_slice(last);
+    }
+
+    fn decompress(&self, packed: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), String> {
+        let error = || "no block of ours".to_owned();
+        let (token, rest) = packed.split_first().ok_or_else(error)?;
+        let (first, rest) = rest.split_at_checked(usize::from(token >> 4)).ok_or_else(error)?;
+        let mut rest = rest.strip_prefix(&1_u16.to_le_bytes()).ok_or_else(error)?;
+        let mut repeated = usize::from(token & 15) + 4;
+        while repeated >= 15 + 4 {
+            let (more, behind) = rest.split_first().ok_or_else(error)?;
+            (repeated, rest) = (repeated + usize::from(*more), behind);
+            if *more < 255 {
+                break;
+            }
+        }
+        let (token, last) = rest.split_first().ok_or_else(error)?;
+        let is_whole =
+            usize::from(*token) == last.len() << 4 && first.len() + repeated + last.len() == length;
+        let byte = *first.last().filter(|_| is_whole).ok_or_else(error)?;
+        out.extend_from_slice(first);
+        out.extend(std::iter::repeat_n(byte, repeated));
+        out.extend_from_slice(last);
         Ok(())
     }
 }

@@ -228,6 +228,7 @@ pub(crate) fn spec(name: &str) -> ChannelSpec {
         codec: "plain".into(),
         job: Schema::of::<String>(false),
         result: Schema::of::<String>(false),
+        compressors: Vec::new(),
         transform: None,
         max_value: limits::DEFAULT_MAX_VALUE,
     }

@@ -9,6 +9,7 @@ mod bounds;
 mod cancelling;
 mod channels;
 mod closing;
+mod compressing;
 mod conversation;
 mod cuts;
 mod damaged;

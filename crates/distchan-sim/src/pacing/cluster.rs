@@ -60,6 +60,7 @@ impl Cluster {
             codec: "plain".to_owned(),
             job: Schema::of::<()>(false),
             result: Schema::of::<()>(false),
+            compressors: Vec::new(),
             transform: None,
             max_value: limits::DEFAULT_MAX_VALUE,
         };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use distchan_proto::compression::{Compressor, SharedCompressor};
 use distchan_proto::limits;
 use distchan_proto::schema::Schema;
 use distchan_proto::server::ChannelOptions;
@@ -33,6 +34,8 @@ pub struct ChannelPlan {
     pub senders: u64,
     /// Whether its bytes are transformed.
     pub is_transformed: bool,
+    /// Whether they are compressed, where that makes them shorter.
+    pub is_compressed: bool,
     /// When jobs are tried again, and when no longer.
     pub policy: Policy,
 }
@@ -71,6 +74,7 @@ impl ChannelPlan {
             work,
             senders: rng.random_range(1..=3),
             is_transformed,
+            is_compressed: index % 2 == 1,
             policy: draw_policy(rng, work),
         }
     }
@@ -93,6 +97,7 @@ impl ChannelPlan {
             } else {
                 Schema::of::<()>(false)
             },
+            compressors: if self.is_compressed { vec![SharedCompressor(Arc::new(Runs))] } else { Vec::new() },
             transform: self.is_transformed.then(|| SharedTransform(Arc::new(Shift))),
             max_value: limits::DEFAULT_MAX_VALUE,
         }
@@ -127,6 +132,34 @@ fn draw_policy(rng: &mut impl Rng, work: Duration) -> Policy {
 impl fmt::Display for ChannelPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} x {:?}, up to {} B)", self.name, self.jobs, self.work, self.largest)
+    }
+}
+
+/// The simplest compression: a byte, and how often it comes.
+#[derive(Debug)]
+struct Runs;
+
+impl Compressor for Runs {
+    fn number(&self) -> u8 {
+        63
+    }
+
+    fn compress(&self, plain: &[u8], out: &mut Vec<u8>) {
+        for run in plain.chunk_by(|one, next| one == next).flat_map(|run| run.chunks(255)) {
+            out.extend(run.first());
+            out.extend(u8::try_from(run.len()));
+        }
+    }
+
+    fn decompress(&self, packed: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), String> {
+        for pair in packed.chunks(2) {
+            let [byte, count] = *pair else { return Err("half a run".to_owned()) };
+            if out.len() + usize::from(count) > length {
+                return Err("too long".to_owned());
+            }
+            out.resize(out.len() + usize::from(count), byte);
+        }
+        Ok(())
     }
 }
 

@@ -24,6 +24,7 @@ use crate::channel::sender::Purpose;
 use crate::channel::sinks::Sinks;
 use crate::channel::{JobSender, Receiver, Sender};
 use crate::codec::{Codec, Postcard};
+use crate::compression::Compression;
 use crate::driver::server::{Ends, OpenFailed, ServerPort};
 use crate::server::Server;
 use crate::server::error::ChannelError;
@@ -57,7 +58,7 @@ impl Settings {
     fn new(server: &Server, name: String) -> Self {
         Self {
             server: server.clone(),
-            common: Common::new(name),
+            common: Common::new(name, Vec::new()),
             options: ChannelOptions::default(),
             capacity: DEFAULT_CAPACITY,
         }
@@ -93,6 +94,25 @@ impl Settings {
         let alive: Alive = Arc::clone(self.server.running()) as Alive;
         Ok(Opened { port, outgoing, inbox, sinks, alive })
     }
+}
+
+/// How the values of a channel are compressed, for the three builders, which have `settings`.
+macro_rules! compression_setter {
+    () => {
+        /// Compresses batches and large values on their way, both ways, with each worker that knows how: all that were compiled with the kind's feature.
+        /// With the others they travel as they are; nothing has to be set on a worker. Unless set, nothing is compressed.
+        ///
+        /// It is worth it where the line is slower than a processor, and values are alike: what does not become shorter travels as it is, and so do batches of less
+        /// than 256 bytes. Compressing runs on the connection's task. `max_value`, and everything else that is counted in bytes, is counted without
+        /// it. A [`transform`](Self::transform) sees what has been compressed.
+        ///
+        /// Bytes that a stranger can choose, and secrets, do not belong into one channel that is compressed: how long a batch becomes tells whether
+        /// they are alike, also through encryption (the CRIME attack).
+        pub fn compress(mut self, compression: Compression) -> Self {
+            self.settings.common.compressors = vec![compression.shared()];
+            self
+        }
+    };
 }
 
 /// What becomes of jobs that are not completed at their first attempt, for the builders that have `settings`.
@@ -191,6 +211,7 @@ impl<J, R> ChannelBuilder<J, R> {
 
 impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
     common_setters!(ChannelBuilder<J, R>, keying);
+    compression_setter!();
     policy_setters!(J);
 
     /// How often a job is tried again whose handler failed (or panicked, or whose value or result cannot be coded), before it has
@@ -269,6 +290,7 @@ impl<T> SenderBuilder<T> {
 
 impl<T, C: Codec> SenderBuilder<T, C> {
     common_setters!(SenderBuilder<T>, keying);
+    compression_setter!();
     policy_setters!(T);
 
     /// How many values may wait for a worker before [`Sender::send`] waits: 65 536 unless set, at least 1. Whatever their number, 16 MiB
@@ -315,6 +337,7 @@ impl<T> ReceiverBuilder<T> {
 
 impl<T, C: Codec> ReceiverBuilder<T, C> {
     common_setters!(ReceiverBuilder<T>);
+    compression_setter!();
 
     /// Opens the channel. Workers that wait for it are let in. Since others may always come, its receiver ends only with
     /// [`Receiver::close`] or the server.

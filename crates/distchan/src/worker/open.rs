@@ -22,6 +22,7 @@ use crate::channel::port::{Alive, Port};
 use crate::channel::sender::Purpose;
 use crate::channel::{JobReceiver, Receiver, SendErrorKind, Sender, stopper};
 use crate::codec::{Codec, Postcard};
+use crate::compression;
 use crate::driver::worker::{Ends, WorkerPort};
 use crate::settings::{Common, common_setters};
 use crate::worker::Worker;
@@ -53,7 +54,11 @@ struct Opened {
 
 impl Settings {
     fn new(worker: &Worker, name: String) -> Self {
-        Self { worker: worker.clone(), common: Common::new(name), options: OpenOptions::default() }
+        Self {
+            worker: worker.clone(),
+            common: Common::new(name, compression::known()),
+            options: OpenOptions::default(),
+        }
     }
 
     /// Asks the server, and waits for its answer. An open whose future is dropped is taken back.

@@ -17,6 +17,8 @@ mod cancelling;
 mod channels;
 mod closing;
 mod codecs;
+#[cfg(all(feature = "lz4", feature = "zstd"))]
+mod compressing;
 mod draining;
 mod errors;
 mod failures;
