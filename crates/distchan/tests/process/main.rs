@@ -1,5 +1,5 @@
 //! Real processes: the end of the work reaches all workers, and SIGKILL, SIGSTOP, spinning handlers, poison, a server's death, a bad
-//! network and a want of file descriptors lose nothing.
+//! network and a want of file descriptors lose nothing; strangers cost little.
 //!
 //! The workers are this same program, started again with an address in its environment.
 
@@ -29,6 +29,8 @@ mod restarted;
 mod role;
 #[cfg(unix)]
 mod stopped;
+#[cfg(all(target_os = "linux", feature = "tls"))]
+mod strangers;
 #[cfg(unix)]
 mod tally;
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use distchan::{Server, Worker};
+use distchan::{Server, ServerBuilder, Worker};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -35,7 +35,9 @@ fn play() {
             "worker" => work(&address, name, count).await,
             "crowd" => crowd(&address, count).await,
             "timed server" => serve_for(&address, count).await,
-            "server" => serve(&address, count).await,
+            "server" => serve(Server::builder().danger_allow_unencrypted(), &address, count).await,
+            #[cfg(feature = "tls")]
+            "secured server" => serve(Server::builder().secure(), &address, count).await,
             other => panic!("there is no role {other:?}"),
         }
     });
@@ -77,9 +79,9 @@ async fn crowd(address: &str, count: usize) {
 }
 
 /// Gives out jobs without end, and says when results of `count` different workers have come; and whoever is refused.
-async fn serve(address: &str, count: usize) {
+async fn serve(builder: ServerBuilder, address: &str, count: usize) {
     tracing::subscriber::set_global_default(Warnings).unwrap();
-    let server = Server::builder().danger_allow_unencrypted().bind(address).await.unwrap();
+    let server = builder.bind(address).await.unwrap();
     let (jobs, mut results) = server.channel::<Task, Answer>(CHANNEL).capacity(4 * count).open().unwrap();
     say(&format!("bound {}", server.local_addr()));
     let send = async {
