@@ -4,7 +4,9 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
-use distchan::{CallError, ChannelStats, JobContext, Outcome, Server, TrySendError, Worker};
+use distchan::{
+    CallError, ChannelStats, JobContext, Outcome, RecvError, ServeError, Server, TrySendError, Worker,
+};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -197,6 +199,29 @@ fn a_handler_that_computes_can_look_whether_anybody_waits() {
         context.cancelled().await;
         drop(jobs);
         serving.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_handler_that_computes_learns_that_its_server_is_gone_for_good() {
+    run(async {
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
+        let (begun, mut has_begun) = mpsc::unbounded_channel();
+        let serving = worker(&server).await.serve_blocking("work", move |job: u32| {
+            let context = JobContext::current().unwrap();
+            begun.send(()).unwrap();
+            while !context.is_cancelled() {
+                std::thread::yield_now();
+            }
+            job
+        });
+        let serving = tokio::spawn(serving.concurrency(1).into_future());
+        jobs.send(1).await.unwrap();
+        has_begun.recv().await.unwrap();
+        server.shutdown().await;
+        // It ends once its handler has.
+        assert!(matches!(serving.await.unwrap(), Err(ServeError::Recv(RecvError::Disconnected(_)))));
     });
 }
 

@@ -245,6 +245,10 @@ impl Outgoing {
     /// Nothing more can be sent. What was sent still goes out.
     pub(crate) fn end(&self, kind: SendErrorKind) {
         let mut state = self.state.lock();
+        if matches!(kind, SendErrorKind::Disconnected(_)) {
+            // Whatever is in hand is with other workers, or will be: whoever works on it is told.
+            state.begun.reset();
+        }
         if state.end.is_none() {
             state.end = Some(kind);
         }

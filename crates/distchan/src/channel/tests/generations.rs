@@ -90,6 +90,29 @@ fn handles_of_an_older_generation_say_nothing_and_are_told() {
 }
 
 #[test]
+fn handles_whose_server_is_gone_for_good_are_told() {
+    let channel = Channel::new();
+    let held = delivery(1, 1, 0);
+    channel.begin(held);
+    let signal = channel.answers.signal(held);
+    channel.answers.end(SendErrorKind::Disconnected("it is gone".into()));
+    assert!(signal.has_fired() && channel.answers.is_pointless(held));
+    assert!(channel.answers.signal(held).has_fired(), "also whoever asks later");
+    let refused =
+        channel.answers.push(&7, Postcard::encode::<u32>, Label::answer(Kind::Last, held), Room::Free);
+    assert!(matches!(refused, Err(PushError::Failed(SendErrorKind::Disconnected(_)))));
+}
+
+#[test]
+fn handles_of_a_channel_that_is_left_are_still_to_be_answered() {
+    let channel = Channel::new();
+    let held = delivery(1, 1, 0);
+    channel.begin(held);
+    channel.answers.end(SendErrorKind::Closed);
+    assert!(!channel.answers.is_pointless(held));
+}
+
+#[test]
 fn whoever_waits_for_an_announcement_waits_for_the_next_job_instead() {
     let channel = Channel::new();
     let mut intake = channel.intake();
