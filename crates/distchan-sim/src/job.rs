@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use distchan_proto::ids::{Attempt, JobId, SinkId};
 
+use crate::dice::draw;
 use crate::plan::Plan;
 use crate::plan::faults::Fault;
 
@@ -170,18 +171,6 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn long(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
-}
-
-/// A number that follows from the seed and these words, and from nothing else: what a thing is does not depend on when it is asked for.
-pub(crate) fn draw(seed: u64, words: &[u64]) -> u64 {
-    let mut x = seed.wrapping_add(0x1234_5678_9abc_def1);
-    for word in words {
-        x = (x ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^= x >> 31;
-    }
-    x
 }
 
 /// A number of channels, or of anything else that a plan has a few of.

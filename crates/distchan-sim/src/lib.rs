@@ -7,6 +7,7 @@
 //! [`pacing`] is another question to the same machines: how long some work takes, and how many jobs a worker should have in hand for that.
 
 pub mod cluster;
+mod dice;
 mod job;
 mod network;
 mod oracle;

@@ -9,8 +9,9 @@ use distchan_proto::time::Time;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::job::{JobName, draw};
-use crate::network::{LinkNo, Network, Side};
+use crate::dice::draw;
+use crate::job::JobName;
+use crate::network::{Due, LinkNo, Network, Side};
 use crate::oracle::Oracle;
 use crate::oracle::sessions::SessionName;
 use crate::plan::Plan;
@@ -21,16 +22,7 @@ use crate::trace::Trace;
 /// Something that happens at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Bytes, or the end, arrive at a side.
-    Arrive {
-        link: LinkNo,
-        at: Side,
-    },
-    /// A side that had to wait can write.
-    Writable {
-        link: LinkNo,
-        side: Side,
-    },
+    Network(Due),
     /// A side notices that its connection was cut.
     Notice {
         link: LinkNo,
@@ -180,6 +172,12 @@ pub(crate) struct Dice {
     pub(crate) workers: ChaCha8Rng,
     pub(crate) clients: ChaCha8Rng,
     weather: Vec<ChaCha8Rng>,
+}
+
+impl From<Due> for Event {
+    fn from(due: Due) -> Self {
+        Self::Network(due)
+    }
 }
 
 impl Dice {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use distchan_proto::time::Time;
 use rand::RngExt;
 
-use crate::network::{LinkNo, Side};
+use crate::network::{Due, LinkNo, Side};
 use crate::oracle::Verdict;
 use crate::plan::Plan;
 use crate::plan::faults::Fault;
@@ -117,8 +117,9 @@ impl Cluster {
                 }
                 self.with_worker(place, |worker, world| worker.handle(world, what))
             }
-            Event::Arrive { link, at: Side::Worker }
-            | Event::Writable { link, side: Side::Worker }
+            Event::Network(
+                Due::Arrive { link, at: Side::Worker } | Due::Writable { link, side: Side::Worker },
+            )
             | Event::Notice { link, side: Side::Worker, .. } => self.handle_at_worker(event, link),
             Event::Dial { link } => self.dial(link),
             Event::TwinEnds { link } => {
@@ -164,7 +165,7 @@ impl Cluster {
             return Ok(());
         }
         self.with_worker(place, |worker, world| match event {
-            Event::Arrive { .. } => worker.read(world, link),
+            Event::Network(Due::Arrive { .. }) => worker.read(world, link),
             Event::Notice { .. } => worker.lose(world, link),
             _ => worker.settle(world),
         })
@@ -173,8 +174,8 @@ impl Cluster {
     fn handle_at_server(&mut self, event: Event) -> Verdict {
         let Self { server, world, .. } = self;
         match event {
-            Event::Arrive { link, .. } => server.read(world, link),
-            Event::Writable { link, .. } => {
+            Event::Network(Due::Arrive { link, .. }) => server.read(world, link),
+            Event::Network(Due::Writable { link, .. }) => {
                 if let Some(connection) = world.network.get(link).and_then(|link| link.connection) {
                     server.write(world, connection);
                 }

@@ -6,7 +6,7 @@ use distchan_proto::server::Loss;
 use rand::RngExt;
 
 use crate::cluster::Cluster;
-use crate::network::{LinkNo, Side};
+use crate::network::{Due, LinkNo, Side};
 use crate::oracle::Verdict;
 use crate::plan::faults::{Fault, Level};
 use crate::server::ServerHost;
@@ -202,7 +202,7 @@ impl Cluster {
                     worker.is_stalled = false;
                     worker.last_heard = now;
                     if let Some(link) = worker.link {
-                        self.world.after(Duration::ZERO, Event::Arrive { link, at: Side::Worker });
+                        self.world.after(Duration::ZERO, Due::Arrive { link, at: Side::Worker }.into());
                     }
                 }
             }

@@ -13,7 +13,18 @@ use rand::{Rng, RngExt};
 pub(crate) use crate::network::pipe::{Arrived, Pipe};
 use crate::plan::{NetworkPlan, Route};
 use crate::queue::Queue;
-use crate::world::Event;
+
+/// How long a connection that is to be closed may take to be written to.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// What the network has planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Bytes, or the end, arrive at a side.
+    Arrive { link: LinkNo, at: Side },
+    /// A side that had to wait can write.
+    Writable { link: LinkNo, side: Side },
+}
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +188,7 @@ impl Network {
         no: LinkNo,
         from: Side,
         mut bytes: Bytes,
-        (queue, rng): (&mut Queue<Event>, &mut impl Rng),
+        (queue, rng): (&mut Queue<impl From<Due>>, &mut impl Rng),
     ) {
         let (jitter, lag, trickle) = (self.plan.jitter, self.lag, self.trickle);
         let Some(link) = self.get(no) else { return };
@@ -198,31 +209,37 @@ impl Network {
             };
             let extra = if jitter.is_zero() { lag } else { lag + jitter.mul_f64(rng.random_range(0.0..1.0)) };
             if let Some(at) = pipe.write(now, piece, extra) {
-                queue.push(at, Event::Arrive { link: no, at: from.other() });
+                queue.push(at, Due::Arrive { link: no, at: from.other() }.into());
             }
         }
     }
 
     /// What has arrived at a side.
-    pub(crate) fn read(&mut self, now: Time, no: LinkNo, at: Side, queue: &mut Queue<Event>) -> Arrived {
+    pub(crate) fn read(
+        &mut self,
+        now: Time,
+        no: LinkNo,
+        at: Side,
+        queue: &mut Queue<impl From<Due>>,
+    ) -> Arrived {
         let latency = self.plan.latency;
         let Some(link) = self.get(no) else { return Arrived::default() };
         let pipe = link.from(at.other());
         let arrived = pipe.take(now);
         if pipe.is_wanted && pipe.has_room() {
             pipe.is_wanted = false;
-            queue.push(now + latency, Event::Writable { link: no, side: at.other() });
+            queue.push(now + latency, Due::Writable { link: no, side: at.other() }.into());
         }
         arrived
     }
 
     /// A side closes its end, or its process has died: the other side learns of it when everything before has arrived.
-    pub(crate) fn close(&mut self, now: Time, no: LinkNo, side: Side, queue: &mut Queue<Event>) {
+    pub(crate) fn close(&mut self, now: Time, no: LinkNo, side: Side, queue: &mut Queue<impl From<Due>>) {
         self.drop_end(no, side);
         if let Some(link) = self.get(no)
             && let Some(at) = link.from(side).end(now)
         {
-            queue.push(at, Event::Arrive { link: no, at: side.other() });
+            queue.push(at, Due::Arrive { link: no, at: side.other() }.into());
         }
     }
 
@@ -244,10 +261,10 @@ impl Network {
         }
     }
 
-    pub(crate) fn thaw(&mut self, now: Time, no: LinkNo, from: Side, queue: &mut Queue<Event>) {
+    pub(crate) fn thaw(&mut self, now: Time, no: LinkNo, from: Side, queue: &mut Queue<impl From<Due>>) {
         let Some(link) = self.get(no) else { return };
         for at in link.from(from).thaw(now) {
-            queue.push(at, Event::Arrive { link: no, at: from.other() });
+            queue.push(at, Due::Arrive { link: no, at: from.other() }.into());
         }
     }
 
@@ -255,6 +272,17 @@ impl Network {
     pub(crate) fn kill(&mut self, no: LinkNo) {
         if let Some(link) = self.get(no) {
             Side::BOTH.into_iter().for_each(|side| link.from(side).kill());
+        }
+    }
+}
+
+/// Which ends a side sees of a connection.
+pub(crate) fn route_seen_by(side: Side, route: Route, link: LinkNo) -> String {
+    match (route, side) {
+        (Route::Unknown, Side::Worker) => String::new(),
+        (Route::Proxy, Side::Server) => format!("proxy:{}>server:1", link.0),
+        (Route::Direct | Route::Proxy, Side::Worker) | (Route::Direct | Route::Unknown, Side::Server) => {
+            format!("worker:{}>server:1", link.0)
         }
     }
 }

@@ -12,6 +12,7 @@ use distchan_proto::time::Time;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::dice::draw;
 use crate::plan::channel::ChannelPlan;
 use crate::plan::faults::{Fault, Faults};
 use crate::plan::options::Options;
@@ -112,7 +113,7 @@ impl Plan {
     /// Whether a worker's place is behind a proxy, and whether its workers cannot resume: properties of the place.
     #[must_use]
     pub fn route_of(&self, place: usize) -> Route {
-        let draw = |what| crate::job::draw(self.seed, &[place as u64, what]) % 1000;
+        let draw = |what| draw(self.seed, &[place as u64, what]) % 1000;
         if draw(71) < self.faults.share(Fault::Simple) {
             Route::Unknown
         } else if draw(72) < self.faults.share(Fault::Proxy) {

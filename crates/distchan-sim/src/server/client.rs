@@ -10,6 +10,7 @@ use distchan_proto::ids::{Attempt, ChannelId, JobId, SinkId};
 use distchan_proto::time::Time;
 use rand::RngExt;
 
+use crate::dice::draw;
 use crate::job::{self, Fate, JobName};
 use crate::oracle::Verdict;
 use crate::plan::channel::ChannelPlan;
@@ -254,6 +255,6 @@ fn pause(world: &mut World, channel: usize) -> Duration {
     // Some send everything at once, others all the time.
     let jobs = world.plan.channels.get(channel).map_or(1, |plan| plan.jobs.max(1));
     let spread = crate::job::millis(world.plan.storm) * 1000 / 2 * 12 / jobs.max(12);
-    let is_steady = job::draw(world.plan.seed, &[channel as u64, 31]).is_multiple_of(2);
+    let is_steady = draw(world.plan.seed, &[channel as u64, 31]).is_multiple_of(2);
     Duration::from_micros(world.dice.clients.random_range(0..=if is_steady { spread } else { 5000 }))
 }

@@ -13,13 +13,12 @@ use distchan_proto::server::{Loss, ServerConfig, ServerEvent, ServerMachine};
 use distchan_proto::time::Time;
 use distchan_proto::transmit::Transmit;
 
-use crate::network::{LinkNo, Side};
+use crate::network::{LINGER, LinkNo, Side, route_seen_by};
 use crate::oracle::Verdict;
 use crate::oracle::sessions::SessionName;
 use crate::plan::{Plan, Route};
 use crate::server::client::Client;
 use crate::server::frames::Whole;
-use crate::worker::LINGER;
 use crate::world::{Event, World};
 
 /// One run of the server.
@@ -319,17 +318,6 @@ impl ServerHost {
         let stats: Vec<String> = stats.map(|stats| format!("{stats:?}")).collect();
         let timer = self.machine.poll_timeout();
         format!("timer {timer:?}, workers {:?}, {}", self.machine.workers(), stats.join(", "))
-    }
-}
-
-/// Which ends a side sees of a connection.
-pub(crate) fn route_seen_by(side: Side, route: Route, link: LinkNo) -> String {
-    match (route, side) {
-        (Route::Unknown, Side::Worker) => String::new(),
-        (Route::Proxy, Side::Server) => format!("proxy:{}>server:1", link.0),
-        (Route::Direct | Route::Proxy, Side::Worker) | (Route::Direct | Route::Unknown, Side::Server) => {
-            format!("worker:{}>server:1", link.0)
-        }
     }
 }
 

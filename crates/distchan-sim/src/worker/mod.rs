@@ -15,19 +15,15 @@ use distchan_proto::transmit::Transmit;
 use distchan_proto::worker::{WorkerConfig, WorkerEvent as Said, WorkerMachine};
 use rand::RngExt;
 
-use crate::network::{LinkNo, Side};
+use crate::network::{LINGER, LinkNo, Side, route_seen_by};
 use crate::oracle::Verdict;
 use crate::oracle::sessions::SessionName;
 use crate::oracle::values::Stream;
 use crate::plan::Route;
 use crate::plan::faults::Fault;
-use crate::server::route_seen_by;
 use crate::worker::channels::{Sent, WorkerChannel};
 use crate::worker::handlers::Task;
 use crate::world::{Event, WorkerEvent, World};
-
-/// How long a connection that is to be closed may take to be written to.
-pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// One life of a worker.
 #[derive(Debug)]
