@@ -14,11 +14,10 @@ use distchan_proto::compression::SharedCompressor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// LZ4: text becomes half as long, at several hundred MB/s and more. With the feature `lz4`.
+    /// LZ4: costs little, for lines that are nearly as fast as a processor. With the feature `lz4`.
     #[cfg(feature = "lz4")]
     Lz4,
-    /// Zstandard at its usual level, 3: text becomes a third as long, at a few hundred MB/s. With the feature `zstd`, which compiles
-    /// zstd's own code, in C.
+    /// Zstandard at its usual level, 3: shorter than LZ4, and slower. With the feature `zstd`, which compiles zstd's own code, in C.
     #[cfg(feature = "zstd")]
     Zstd,
 }
