@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use distchan_proto::ChannelStats;
 use distchan_proto::batch::Batch;
@@ -11,15 +10,14 @@ use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachi
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
 
-use crate::channel::inbox::{End, Inbox};
 use crate::channel::outgoing::Outgoing;
-use crate::channel::sinks::Sinks;
-use crate::channel::{RecvError, SendErrorKind};
 use crate::driver::clock::LINGER;
 use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Ended, Next, Wake};
 use crate::driver::server::Shared;
 use crate::driver::server::crowd::Seat;
+use crate::driver::server::ends::Ends;
+use crate::driver::server::info::{Refusal, WorkerInfo};
 use crate::driver::server::said::Said;
 use crate::driver::wakes::Wakes;
 use crate::transport::DirectWrite;
@@ -55,50 +53,6 @@ struct Line {
     telling: Vec<ChannelId>,
     /// ... of which these are in the bytes that are being written.
     writing: Vec<ChannelId>,
-}
-
-/// The library's ends of one channel.
-#[derive(Debug)]
-pub(crate) struct Ends {
-    pub(crate) jobs: Option<Arc<Outgoing>>,
-    pub(crate) inbox: Arc<Inbox>,
-    pub(crate) sinks: Arc<Sinks>,
-    /// What the user has taken and the machine was not told of.
-    taken: Arc<AtomicU64>,
-    /// There was nothing to hand over when that was looked for last, and whoever sends something says so.
-    is_dry: bool,
-    /// The machine knows that no more jobs come.
-    is_closed: bool,
-    /// Connections that have not been told of the end yet; `None` while there is no end.
-    untold: Option<BTreeSet<ConnectionId>>,
-}
-
-impl Ends {
-    pub(crate) fn new(
-        jobs: Option<Arc<Outgoing>>,
-        inbox: Arc<Inbox>,
-        sinks: Arc<Sinks>,
-        taken: Arc<AtomicU64>,
-    ) -> Self {
-        Self { jobs, inbox, sinks, taken, is_dry: false, is_closed: false, untold: None }
-    }
-
-    fn finish_if_told(&mut self) {
-        if self.untold.as_ref().is_some_and(BTreeSet::is_empty) {
-            self.inbox.end(End::Finished);
-            self.sinks.end(&End::Finished);
-        }
-    }
-
-    fn break_off(&self) {
-        // A channel that is finished stays so, also while its workers are being told.
-        let end = if self.untold.is_some() { End::Finished } else { End::Error(RecvError::Shutdown) };
-        if let Some(jobs) = &self.jobs {
-            jobs.end(SendErrorKind::Closed);
-        }
-        self.inbox.end(end.clone());
-        self.sinks.end(&end);
-    }
 }
 
 impl Core {
@@ -164,8 +118,7 @@ impl Core {
             self.patience.pop_front();
             // One worker that does not read must not keep the server's receiver from its end.
             if let Some(ends) = self.ends.get_mut(channel.0 as usize) {
-                ends.untold = Some(BTreeSet::new());
-                ends.finish_if_told();
+                ends.finish(BTreeSet::new());
             }
         }
     }
@@ -217,14 +170,11 @@ impl Core {
         Ok(id)
     }
 
-    /// Every channel's name and counters. Jobs that wait for the machine to take them are queued like those that it has.
+    /// Every channel's name and counters.
     pub(crate) fn channel_stats(&self) -> Vec<(String, ChannelStats)> {
         let mut channels = self.machine.channels();
         for ((_, stats), ends) in channels.iter_mut().zip(&self.ends) {
-            let waiting = ends.jobs.as_ref().map_or(0, |jobs| jobs.len()) as u64;
-            stats.submitted += waiting;
-            stats.queued += waiting;
-            stats.unread_bytes = stats.unread_bytes.saturating_sub(ends.taken.load(Ordering::Acquire));
+            ends.add_to(stats);
         }
         channels
     }
@@ -295,32 +245,8 @@ impl Core {
     fn feed(&mut self, now: impl Fn() -> Time) -> bool {
         let mut has_closed = false;
         for (index, ends) in self.ends.iter_mut().enumerate() {
-            let Some(jobs) = ends.jobs.as_ref().filter(|_| !ends.is_closed) else {
-                continue;
-            };
-            if ends.is_dry && !jobs.take_news() {
-                continue;
-            }
             let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
-            let fetched = loop {
-                let wants = self.machine.is_hungry(id);
-                let fetched = jobs.fetch(wants);
-                let Some(batch) = &fetched.batch else {
-                    ends.is_dry = wants;
-                    break fetched;
-                };
-                self.machine.submit(now(), id, batch);
-            };
-            if fetched.has_lent {
-                let stats = self.machine.stats(id);
-                jobs.limit_lent(stats.queued, stats.kept_bytes);
-                ends.is_dry = false;
-            }
-            if fetched.is_spent {
-                ends.is_closed = true;
-                has_closed = true;
-                self.machine.close(id);
-            }
+            has_closed |= ends.feed(id, &mut self.machine, &now);
         }
         has_closed
     }
@@ -389,15 +315,7 @@ impl Core {
         let Some(ends) = self.ends.get(channel.0 as usize) else {
             return;
         };
-        let pushed = if sink == SinkId::RECEIVER {
-            ends.inbox.push(batch)
-        } else {
-            match ends.sinks.get(sink) {
-                Some(inbox) => inbox.push(batch),
-                None => Err(batch),
-            }
-        };
-        match pushed {
+        match ends.deliver(sink, batch) {
             Ok(waker) => self.wakes.add(waker),
             Err(batch) => self.machine.consumed(channel, batch.cost()),
         }
@@ -418,8 +336,7 @@ impl Core {
         if !joined.is_empty() {
             self.patience.push_back((shared.now() + LINGER, channel));
         }
-        ends.untold = Some(joined);
-        ends.finish_if_told();
+        ends.finish(joined);
         if ends.jobs.is_some() {
             shared.counts.send_modify(|counts| counts.unfinished -= 1);
         }
@@ -496,10 +413,7 @@ impl Core {
     fn told(&mut self, id: ConnectionId, channels: &[ChannelId]) {
         for channel in channels {
             if let Some(ends) = self.ends.get_mut(channel.0 as usize) {
-                if let Some(untold) = &mut ends.untold {
-                    untold.remove(&id);
-                }
-                ends.finish_if_told();
+                ends.told(id);
             }
         }
     }
@@ -518,36 +432,4 @@ impl Core {
 pub(crate) enum OpenFailed {
     Exists,
     Shutdown,
-}
-
-/// A worker, as its server sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WorkerInfo {
-    /// Its session: unique for the life of the server.
-    pub session: SessionId,
-    /// What it calls itself.
-    pub name: String,
-    /// Where it connects from, as far as the transport knows.
-    pub peer: String,
-    /// Whether it has a connection now. A worker whose connection broke keeps its jobs for a while, and may come back.
-    pub is_connected: bool,
-    /// How many channels it has open.
-    pub channels: usize,
-    /// Jobs it is working on, or that are on their way to it.
-    pub in_flight: u64,
-    /// Jobs it has completed.
-    pub completed: u64,
-}
-
-/// A connection or an open that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// Who was refused: an address, as far as the transport knows one.
-    pub peer: String,
-    /// The channel, where it was an open.
-    pub channel: Option<String>,
-    /// Why, in words.
-    pub reason: String,
 }

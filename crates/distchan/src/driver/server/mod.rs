@@ -2,6 +2,8 @@
 
 mod core;
 mod crowd;
+mod ends;
+mod info;
 mod said;
 mod tasks;
 
@@ -20,9 +22,10 @@ use tokio::sync::{Notify, watch};
 
 use crate::channel::port::{Keep, Port};
 use crate::driver::clock::Clock;
-pub(crate) use crate::driver::server::core::{Core, Ends, OpenFailed};
-pub use crate::driver::server::core::{Refusal, WorkerInfo};
+pub(crate) use crate::driver::server::core::{Core, OpenFailed};
 use crate::driver::server::crowd::Crowd;
+pub(crate) use crate::driver::server::ends::Ends;
+pub use crate::driver::server::info::{Refusal, WorkerInfo};
 pub(crate) use crate::driver::server::tasks::{run_accept, run_pump};
 use crate::security::Door;
 use crate::transport::Peer;
