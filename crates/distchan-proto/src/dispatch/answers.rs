@@ -238,16 +238,14 @@ impl Dispatch {
                 .then_some(SinkId::RECEIVER);
         };
         let member = if Sabotage::AcceptStale.is_on() { slot.member().unwrap_or(member) } else { member };
-        if slot.has_record() {
-            self.records.close(job);
-        }
+        let was_begun = slot.has_record() && self.records.close(job).started.is_some();
         self.stats.completed += 1;
         if let (Some(keys), Some(key)) = (&mut self.keys, key) {
             keys.vacate(key, member);
         }
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(1, bytes);
+            lease.release_one(bytes, was_begun);
             lease.held -= held;
             lease.completed += 1;
         }
@@ -331,9 +329,10 @@ impl Dispatch {
     pub(super) fn release_from(&mut self, member: MemberId, job: JobId) {
         self.vacate(member, job);
         let bytes = self.lots.bytes_of(job);
+        let was_begun = self.records.get(job).is_some_and(|record| record.started.is_some());
         let held = self.outcomes.held_cost_of(job);
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(1, bytes);
+            lease.release_one(bytes, was_begun);
             lease.held -= held;
         }
     }

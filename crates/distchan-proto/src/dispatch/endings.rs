@@ -41,27 +41,43 @@ impl Dispatch {
             }
             most -= count;
             for job in (first.0..=first.0.saturating_add(further.into())).map(JobId) {
-                self.start(now, member, job, attempt);
+                if self.start(now, member, job, attempt)
+                    && let Some(lease) = self.lease_mut(member)
+                {
+                    lease.begin();
+                }
             }
+        }
+        self.restand(member);
+        if let Some(keys) = &mut self.keys {
+            keys.resume(member);
         }
     }
 
-    pub(super) fn start(&mut self, now: Time, member: MemberId, job: JobId, attempt: Attempt) {
-        let Some(slot) = self.lots.slot_mut(job).filter(|slot| slot.is_with(member, attempt)) else {
-            let twin = self.records.get_mut(job).and_then(|record| record.twin.as_mut());
-            if let Some(twin) = twin.filter(|twin| twin.is_with(member, attempt)) {
-                twin.started.get_or_insert(now);
-            }
-            return;
-        };
-        slot.mark_record();
-        let record = self.records.open(job);
-        if record.started.is_none() {
-            record.started = Some(now);
-            if let Some(timeout) = self.policy.job_timeout {
-                self.records.set_due(job, now + timeout, Due::Timeout);
-            }
+    /// Whether that is news.
+    fn start(&mut self, now: Time, member: MemberId, job: JobId, attempt: Attempt) -> bool {
+        if self.lots.slot_mut(job).is_some_and(|slot| slot.is_with(member, attempt)) {
+            return self.mark_started(now, job);
         }
+        let twin = self.records.get_mut(job).and_then(|record| record.twin.as_mut());
+        let twin = twin.filter(|twin| twin.is_with(member, attempt) && twin.started.is_none());
+        twin.map(|twin| twin.started = Some(now)).is_some()
+    }
+
+    /// The worker that a job is with has begun it; false where that is known.
+    pub(super) fn mark_started(&mut self, now: Time, job: JobId) -> bool {
+        if let Some(slot) = self.lots.slot_mut(job) {
+            slot.mark_record();
+        }
+        let record = self.records.open(job);
+        if record.started.is_some() {
+            return false;
+        }
+        record.started = Some(now);
+        if let Some(timeout) = self.policy.job_timeout {
+            self.records.set_due(job, now + timeout, Due::Timeout);
+        }
+        true
     }
 
     /// When [`Dispatch::handle_timeout`] has something to do.

@@ -55,7 +55,8 @@ impl Dispatch {
 
     fn check_places(&self) {
         let (mut backlog, mut backing_off, mut records, mut keyed) = (0, Count::default(), 0, 0);
-        let mut members: BTreeMap<_, (Count, Count)> = BTreeMap::new();
+        let mut members: BTreeMap<_, (Count, Count, u64)> = BTreeMap::new();
+        let is_begun = |job| self.records.get(job).is_some_and(|record| record.started.is_some());
         let mut deliveries = BTreeSet::new();
         for (job, slot, bytes) in self.lots.census() {
             match (slot.place(), slot.member()) {
@@ -63,7 +64,9 @@ impl Dispatch {
                 (Place::BackingOff, _) => backing_off.add(bytes),
                 (Place::Placed, Some(member)) => members.entry(member).or_default().0.add(bytes),
                 (Place::Handed, Some(member)) => {
-                    members.entry(member).or_default().1.add(bytes);
+                    let of_member = members.entry(member).or_default();
+                    of_member.1.add(bytes);
+                    of_member.2 += u64::from(is_begun(job));
                     deliveries.insert((member, job, slot.attempt));
                 }
                 (Place::Placed | Place::Handed | Place::Settled, _) => panic!("job {job} is nowhere"),
@@ -78,6 +81,7 @@ impl Dispatch {
             let of_member = members.entry(twin.member).or_default();
             if twin.handed.is_some() {
                 of_member.1.add(bytes);
+                of_member.2 += u64::from(twin.started.is_some());
                 deliveries.insert((twin.member, job, twin.attempt));
             } else {
                 of_member.1.bytes += bytes;
@@ -95,13 +99,13 @@ impl Dispatch {
         for (index, lease) in self.leases.iter().enumerate() {
             let Some(lease) = lease else { continue };
             let member = MemberId(u32::try_from(index).expect("members are few"));
-            let (placed, handed) = members.remove(&member).unwrap_or_default();
+            let (placed, handed, begun) = members.remove(&member).unwrap_or_default();
             for (job, attempt) in lease.handed() {
                 deliveries.remove(&(member, job, attempt));
             }
             keyed += placed.jobs + handed.jobs;
             let bytes = (placed.bytes, placed.bytes + handed.bytes);
-            lease.check_invariants((placed.jobs, handed.jobs), bytes);
+            lease.check_invariants((placed.jobs, handed.jobs, begun), bytes);
         }
         if let Some(keys) = &self.keys {
             assert_eq!(keys.active_jobs(), keyed, "a key is with a worker as long as jobs of it are");

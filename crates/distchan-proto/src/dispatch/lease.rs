@@ -117,6 +117,8 @@ pub(crate) struct Lease {
     twins: VecDeque<JobId>,
     /// Deliveries that the worker has not answered.
     outstanding: u32,
+    /// Those of them that it has begun, as far as is known.
+    begun: u32,
     /// Those of them that nobody wants any more. Their places stay taken, since the worker may still be busy with them.
     revoked: BTreeMap<(JobId, Attempt), Revoked>,
     /// The bytes of all jobs in hand, and of those of them that are only placed.
@@ -160,6 +162,7 @@ impl Lease {
             handed: RunQueue::default(),
             twins: VecDeque::new(),
             outstanding: 0,
+            begun: 0,
             revoked: BTreeMap::new(),
             bytes: 0,
             placed_bytes: 0,
@@ -198,7 +201,15 @@ impl Lease {
     pub(crate) fn room(&self, now: Time) -> u32 {
         let in_hand = self.in_hand();
         let size = if in_hand == 0 { self.window.size() } else { self.window.size_at(now) };
-        if self.is_open() { size.saturating_sub(in_hand) } else { 0 }
+        if self.is_open() { self.may_have(size).saturating_sub(in_hand) } else { 0 }
+    }
+
+    /// How many jobs it may have, where its window says so many. Whoever has begun all that it was handed works on more at once than it has said, and
+    /// may be waiting for another one before it goes on with these.
+    fn may_have(&self, size: u32) -> u32 {
+        let has_begun_all = self.outstanding > 0 && self.begun == self.outstanding;
+        let one_more = (self.outstanding + 1).min(self.window.largest());
+        if has_begun_all && !self.window.is_fixed() { size.max(one_more) } else { size }
     }
 
     fn is_open(&self) -> bool {
@@ -236,7 +247,7 @@ impl Lease {
 
     /// Whether another job may be placed, unless it is quiet.
     pub(crate) fn has_room(&self) -> bool {
-        self.is_open() && self.in_hand() < self.window.size()
+        self.is_open() && self.in_hand() < self.may_have(self.window.size())
     }
 
     /// It is asked for so many jobs that it has not begun.
@@ -303,7 +314,8 @@ impl Lease {
         }
         let has_room = self.outstanding == 0
             || (self.bytes - self.placed_bytes < self.max_bytes && self.held < limits::MAX_RESULTS_PER_JOB);
-        if has_room { wanted.min(self.window.size().saturating_sub(self.outstanding)) } else { 0 }
+        let may_have = self.may_have(self.window.size());
+        if has_room { wanted.min(may_have.saturating_sub(self.outstanding)) } else { 0 }
     }
 
     /// Whether a further job may wait here for its turn, of those that must go to this worker.
@@ -381,7 +393,12 @@ impl Lease {
         self.placed.retain(|job, _| is_wanted(job));
     }
 
-    /// So many deliveries, of so many bytes, are no longer in hand.
+    /// It has begun one of those that it was handed.
+    pub(crate) const fn begin(&mut self) {
+        self.begun += 1;
+    }
+
+    /// So many deliveries, of so many bytes, are no longer in hand; none of them was known to have been begun.
     #[inline]
     pub(crate) fn release(&mut self, count: u32, bytes: u64) {
         self.outstanding -= count;
@@ -389,6 +406,12 @@ impl Lease {
         if self.outstanding == 0 {
             self.handed.clear();
         }
+    }
+
+    /// A delivery of so many bytes is no longer in hand.
+    pub(crate) fn release_one(&mut self, bytes: u64, was_begun: bool) {
+        self.begun -= u32::from(was_begun);
+        self.release(1, bytes);
     }
 
     /// Nobody wants a handed job of so many bytes any more; its place stays taken until the worker answers.
@@ -402,7 +425,7 @@ impl Lease {
             return;
         }
         if let Some(revoked) = self.revoked.remove(&(job, attempt)) {
-            self.release(1, revoked.bytes);
+            self.release_one(revoked.bytes, revoked.was_started);
         }
     }
 
@@ -438,9 +461,15 @@ impl Lease {
     }
 
     #[cfg(any(debug_assertions, test))]
-    pub(crate) fn check_invariants(&self, (placed, handed): (u64, u64), (placed_bytes, bytes): (u64, u64)) {
+    pub(crate) fn check_invariants(
+        &self,
+        (placed, handed, begun): (u64, u64, u64),
+        (placed_bytes, bytes): (u64, u64),
+    ) {
         assert_eq!(self.wanted as u64, placed, "what is placed is not settled");
         assert_eq!(u64::from(self.outstanding), handed + self.revoked(), "who is handed a job has it");
+        let revoked = self.revoked.values().filter(|revoked| revoked.was_started).count() as u64;
+        assert_eq!(u64::from(self.begun), begun + revoked, "who has begun a job works on it");
         let revoked: u64 = self.revoked.values().map(|revoked| revoked.bytes).sum();
         assert_eq!(self.placed_bytes, placed_bytes, "a lease counts the bytes of what waits");
         assert_eq!(self.bytes, bytes + revoked, "a lease counts the bytes in hand");

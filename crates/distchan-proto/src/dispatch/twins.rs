@@ -116,7 +116,7 @@ impl Dispatch {
         record.started = None;
         self.doubled -= 1;
         if twin.started.is_some() {
-            self.start(now, twin.member, job, twin.attempt);
+            self.mark_started(now, job);
         }
     }
 
@@ -141,10 +141,10 @@ impl Dispatch {
             return false;
         }
         let bytes = self.lots.bytes_of(job);
-        self.records.open(job).twin = None;
+        let was_begun = self.records.open(job).twin.take().is_some_and(|twin| twin.started.is_some());
         self.doubled -= 1;
         if let Some(lease) = self.lease_mut(member) {
-            lease.release(1, bytes);
+            lease.release_one(bytes, was_begun);
         }
         true
     }

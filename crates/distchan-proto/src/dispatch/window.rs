@@ -68,6 +68,11 @@ impl Window {
         u32::try_from(shrunk).unwrap_or(self.size).max(self.smallest)
     }
 
+    /// What it never exceeds.
+    pub(crate) const fn largest(&self) -> u32 {
+        self.largest
+    }
+
     /// Whether it stays.
     pub(crate) const fn is_fixed(&self) -> bool {
         self.smallest == self.largest

@@ -40,6 +40,7 @@ impl ServerMachine {
         if let Some(entry) = self.channel_mut(channel) {
             entry.dispatch.started(now, member, runs.attempt, runs.runs.iter().copied());
         }
+        self.place(channel);
     }
 
     /// Deadlines, timeouts and waits that are over.

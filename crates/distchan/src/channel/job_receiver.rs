@@ -61,8 +61,8 @@ impl<J, R> JobReceiver<J, R> {
     }
 
     /// The next job as a handle; `Ok(None)` as in [`JobReceiver::recv`]. Several can be in hand at once: as many as the channel
-    /// was opened with as [`concurrency`](crate::OpenJobs::concurrency), and one more. A worker that waits for further ones while it holds these may wait until
-    /// it has answered one: a server does not give out what would only wait behind jobs that take long.
+    /// was opened with as [`concurrency`](crate::OpenJobs::concurrency), and one more, come as fast as they can. Whoever holds these and waits is sent further
+    /// ones one by one, each when the server has been told that all before it were begun: within some milliseconds and a round trip.
     ///
     /// # Errors
     /// As [`JobReceiver::recv`].

@@ -2,7 +2,7 @@
 
 use distchan::{
     Attempt, Job, JobId, JobReceiver, JobSender, Outcome, Receiver, SendErrorKind, Sender, Server,
-    TryRecvError,
+    TryRecvError, Worker,
 };
 
 use crate::helpers::{collect, failure, run, server, until, worker};
@@ -236,6 +236,29 @@ fn several_jobs_are_in_hand_at_once_and_end_in_any_order() {
             drop(job);
         }
         assert_eq!(work.finish().await, (0..10).rev().collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn whoever_holds_more_jobs_than_it_has_said_is_given_another_one_all_the_same() {
+    run(async {
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let (jobs, mut results) = server.channel::<u32, u32>("work").open().unwrap();
+        let worker = Worker::connect(server.local_addr()).await.unwrap();
+        // One at once, as far as the server is told.
+        let (mut taken, _answers) = worker.channel::<u32, u32>("work").concurrency(1).await.unwrap();
+        for value in 0..40 {
+            jobs.send(value).await.unwrap();
+        }
+        let mut held = Vec::new();
+        while held.len() < 40 {
+            held.push(taken.next_job().await.unwrap().unwrap());
+        }
+        for job in held {
+            job.complete(*job).await.unwrap();
+        }
+        drop(jobs);
+        assert_eq!(collect(&mut results).await, (0..40).collect::<Vec<_>>());
     });
 }
 
