@@ -39,3 +39,4 @@ pub use crate::dispatch::policy::Policy;
 pub use crate::dispatch::standing::Distribution;
 pub use crate::dispatch::stats::ChannelStats;
 pub use crate::frame::control::Direction;
+pub use crate::session::landing::Landing;

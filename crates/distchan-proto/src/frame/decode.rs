@@ -32,9 +32,7 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
     }
     input.advance(header::LENGTH);
     let body = input.split_to(size).freeze();
-    if header.checksum != header.checksum_of([&body[..]]) {
-        return Err(ProtocolError::Checksum);
-    }
+    header.check(&body)?;
     let kind = FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
     let more = match (header.flags, kind) {
         (0, _) | (_, FrameKind::Skippable) => false,
@@ -43,6 +41,15 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
     };
     let is_of_session = header.kind >= header::FIRST_OF_SESSION;
     Ok(Some(Frame { kind, is_of_session, more, channel: header.channel, body }))
+}
+
+/// The header of a batch's frame of which only a part has arrived, and that part of its body. What stands in it was looked at by [`take`], but
+/// for the flags.
+pub(crate) fn begun_batch(input: &[u8]) -> Option<(Header, &[u8])> {
+    let (bytes, begun) = input.split_first_chunk::<{ header::LENGTH }>()?;
+    let header = Header::parse(*bytes);
+    let is_batch = FrameKind::from_wire(header.kind) == Some(FrameKind::Batch);
+    (is_batch && matches!(header.flags, 0 | FLAG_MORE)).then_some((header, begun))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The twelve bytes before every frame's body.
 
+use crate::error::ProtocolError;
 use crate::ids::ChannelNo;
 
 /// Body length (u32), checksum (u32), kind (u8), flags (u8), channel (u16); little endian.
@@ -95,6 +96,11 @@ impl Header {
         let [c0, c1, c2, c3] = self.checksum.to_le_bytes();
         let [n0, n1] = self.channel.0.to_le_bytes();
         [l0, l1, l2, l3, c0, c1, c2, c3, self.kind, self.flags, n0, n1]
+    }
+
+    /// An error where the body is not the one that was written.
+    pub(crate) fn check(&self, body: &[u8]) -> Result<(), ProtocolError> {
+        if self.checksum == self.checksum_of([body]) { Ok(()) } else { Err(ProtocolError::Checksum) }
     }
 
     /// CRC-32 over length, kind, flags, channel and body.

@@ -14,17 +14,44 @@ use crate::server::ServerMachine;
 use crate::server::ending::End;
 use crate::server::peer::Link;
 use crate::session::budget::Action;
+use crate::session::landing::Landing;
 use crate::session::{Incoming, body_limit};
 use crate::time::Time;
 
 impl ServerMachine {
     /// Bytes have arrived: takes what is whole off the front of `input` and leaves the rest there for the next call.
     pub fn handle_input(&mut self, now: Time, id: ConnectionId, input: &mut BytesMut) {
+        self.handle_bytes(now, id, None, input);
+    }
+
+    /// Where what arrives next is to be put, instead of `input`: to be asked for after [`ServerMachine::handle_input`], and once more after
+    /// [`ServerMachine::handle_landed`]. It need not be asked for; whoever has asked must do so.
+    pub fn poll_landing(&mut self, id: ConnectionId, input: &mut BytesMut) -> Option<Landing> {
+        let peer = self.connections.get(&id).and_then(|id| self.peers.get_mut(id))?;
+        peer.session.lend(input)
+    }
+
+    /// What a [`Landing`] was for is whole. Otherwise like [`ServerMachine::handle_input`], for which `input` is empty.
+    pub fn handle_landed(&mut self, now: Time, id: ConnectionId, landing: Landing, input: &mut BytesMut) {
+        self.handle_bytes(now, id, Some(landing), input);
+    }
+
+    fn handle_bytes(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        mut landing: Option<Landing>,
+        input: &mut BytesMut,
+    ) {
         self.now = now;
         while let Some(&session) = self.connections.get(&id)
             && let Some(peer) = self.peers.get_mut(&session)
         {
-            match peer.session.next(now, input) {
+            let said = match landing.take() {
+                Some(landing) => peer.session.land(now, landing, input),
+                None => peer.session.next(now, input),
+            };
+            match said {
                 Ok(Some(incoming)) => {
                     if let Err(error) = self.handle(now, session, incoming) {
                         self.break_connection(now, session, &error);

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::frame::header;
+
 /// How many times what has arrived of a body room is made for at most; no more of it is touched than is filled.
 const MOST_AHEAD: usize = 16;
 
@@ -44,14 +46,34 @@ impl Assembly {
     /// Appends a piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         let arrived = self.body.len() + piece.len();
-        if arrived > self.body.capacity() {
+        self.grow(arrived, arrived);
+        self.body.extend_from_slice(piece);
+    }
+
+    /// Lends the memory behind what is there, for a piece of `size` bytes that begins with `begun`, and another frame's header. If it does not
+    /// come back nothing is lost but what is in it.
+    pub(crate) fn lend(&mut self, begun: &[u8], size: usize) -> BytesMut {
+        let before = self.body.len();
+        self.grow(before + begun.len(), before + size + header::LENGTH);
+        let mut piece = self.body.split_off(before);
+        piece.extend_from_slice(begun);
+        piece
+    }
+
+    /// Appends a piece that was put into memory that was lent for it: without a copy, as it stands there already.
+    pub(crate) fn take_back(&mut self, piece: BytesMut) {
+        self.body.unsplit(piece);
+    }
+
+    /// Makes room for `needed` bytes at least, of which `arrived` are there.
+    fn grow(&mut self, arrived: usize, needed: usize) {
+        if needed > self.body.capacity() {
             // To grow by doubling would be another copy of nearly all.
-            let wanted = self.last.max(4 * arrived).min(MOST_AHEAD * arrived).min(self.limit).max(arrived);
+            let wanted = self.last.max(4 * arrived).min(MOST_AHEAD * arrived).min(self.limit).max(needed);
             let mut larger = self.room(wanted);
             larger.extend_from_slice(&self.body);
             self.body = larger;
         }
-        self.body.extend_from_slice(piece);
     }
 
     /// The body is whole.
@@ -68,9 +90,10 @@ impl Assembly {
         body
     }
 
-    /// Empty memory of at least this size.
+    /// Empty memory of at least this size; of what is there already, rather for a whole body.
     fn room(&mut self, size: usize) -> BytesMut {
-        let free = self.spent.iter_mut().position(|spent| spent.try_reclaim(size));
+        let whole = size.max(self.last + header::LENGTH);
+        let free = self.spent.iter_mut().position(|spent| spent.try_reclaim(whole));
         free.map_or_else(|| BytesMut::with_capacity(size), |index| self.spent.remove(index))
     }
 }

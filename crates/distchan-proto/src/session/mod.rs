@@ -7,6 +7,7 @@ pub(crate) mod budget;
 pub(crate) mod compose;
 pub(crate) mod credit;
 pub(crate) mod envelope;
+pub(crate) mod landing;
 pub(crate) mod outbox;
 pub(crate) mod pulse;
 pub(crate) mod replay;
@@ -19,12 +20,13 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::{Code, ProtocolError};
 use crate::frame::control::{Ack, Control, Goodbye, Hello, Welcome};
-use crate::frame::header::{self, FrameKind};
+use crate::frame::header::{self, FLAG_MORE, FrameKind};
 use crate::frame::{decode, preamble};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::session::assembly::Assembly;
 use crate::session::budget::{Action, Budget};
+use crate::session::landing::Landing;
 use crate::session::outbox::Outbox;
 use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
@@ -49,6 +51,24 @@ pub(crate) enum Incoming {
     Control(ChannelNo, Control),
     /// A whole batch body, as it was on the wire.
     Body(ChannelNo, Bytes),
+}
+
+/// A frame of a body.
+#[derive(Debug)]
+enum Piece {
+    /// In the buffer in which it arrived.
+    Shared(Bytes),
+    /// In memory that was lent for it.
+    Landed(BytesMut),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(piece) => piece.len(),
+            Self::Landed(piece) => piece.len(),
+        }
+    }
 }
 
 /// Bodies below this size are copied out of the buffer in which they arrived.
@@ -210,15 +230,7 @@ impl Session {
             let Some(frame) = decode::take(input, self.state.body_limit())? else {
                 return Ok(None);
             };
-            if let Some(pulse) = &mut self.pulse {
-                pulse.hear(now);
-                if frame.is_of_session {
-                    pulse.get_on(now);
-                }
-            }
-            if frame.is_of_session && self.state.is_ready() {
-                self.owes_ack |= self.replay.arrive(header::LENGTH + frame.body.len());
-            }
+            self.hear(now, frame.is_of_session, frame.body.len());
             if frame.kind == FrameKind::Skippable {
                 self.charge(now, Action::Ask, 1)?;
                 continue;
@@ -227,7 +239,7 @@ impl Session {
                 return Err(ProtocolError::Unexpected("message before the handshake is done"));
             }
             if frame.kind == FrameKind::Batch {
-                if let Some(body) = self.assemble(frame.channel, frame.body, frame.more)? {
+                if let Some(body) = self.assemble(frame.channel, Piece::Shared(frame.body), frame.more)? {
                     return Ok(Some(Incoming::Body(frame.channel, body)));
                 }
                 continue;
@@ -238,6 +250,56 @@ impl Session {
         }
         input.clear();
         Ok(None)
+    }
+
+    /// Where what comes next is to be put, if `input` begins with a part of a frame that belongs to a large body; it is moved there.
+    pub(crate) fn lend(&mut self, input: &mut BytesMut) -> Option<Landing> {
+        let (header, begun) = decode::begun_batch(input).filter(|_| self.state.is_ready())?;
+        let assembly = self.assemblies.get_mut(&header.channel)?;
+        let is_of_large = header.flags == FLAG_MORE || !assembly.is_empty();
+        let size = header.length as usize;
+        if !is_of_large
+            || !Landing::is_worth(&header, begun.len())
+            || assembly.len() + size > assembly.limit()
+        {
+            return None;
+        }
+        let piece = assembly.lend(begun, size);
+        input.clear();
+        Some(Landing::new(header, piece))
+    }
+
+    /// Takes back what was lent, as soon as it is whole; otherwise like [`Session::next`].
+    pub(crate) fn land(
+        &mut self,
+        now: Time,
+        landing: Landing,
+        input: &mut BytesMut,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        debug_assert!(landing.is_whole() && input.is_empty(), "what arrives is put there first");
+        if self.state.is_ready() {
+            let (header, piece) = landing.into_parts(input);
+            header.check(&piece)?;
+            self.hear(now, true, piece.len());
+            let more = header.flags == FLAG_MORE;
+            if let Some(body) = self.assemble(header.channel, Piece::Landed(piece), more)? {
+                return Ok(Some(Incoming::Body(header.channel, body)));
+            }
+        }
+        self.next(now, input)
+    }
+
+    /// A whole frame has arrived.
+    fn hear(&mut self, now: Time, is_of_session: bool, body: usize) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.hear(now);
+            if is_of_session {
+                pulse.get_on(now);
+            }
+        }
+        if is_of_session && self.state.is_ready() {
+            self.owes_ack |= self.replay.arrive(header::LENGTH + body);
+        }
     }
 
     /// How long the line takes to the peer and back, as far as is known.
@@ -391,23 +453,30 @@ impl Session {
     fn assemble(
         &mut self,
         channel: ChannelNo,
-        piece: Bytes,
+        piece: Piece,
         more: bool,
     ) -> Result<Option<Bytes>, ProtocolError> {
         let Some(assembly) = self.assemblies.get_mut(&channel) else {
             return Err(ProtocolError::Unexpected("batch for a channel that is not open"));
         };
-        if assembly.is_empty() && !more {
+        if let Piece::Shared(piece) = &piece
+            && assembly.is_empty()
+            && !more
+        {
             // A small body that waits for its reader must not keep the whole buffer it arrived in.
-            return Ok(Some(if piece.len() < SMALL_BODY { Bytes::copy_from_slice(&piece) } else { piece }));
+            let is_small = piece.len() < SMALL_BODY;
+            return Ok(Some(if is_small { Bytes::copy_from_slice(piece) } else { piece.clone() }));
         }
-        if piece.is_empty() {
+        if piece.len() == 0 {
             return Err(ProtocolError::Malformed("batch: an empty piece"));
         }
         if assembly.len() + piece.len() > assembly.limit() {
             return Err(ProtocolError::ValueTooLarge { limit: assembly.limit() });
         }
-        assembly.push(&piece);
+        match piece {
+            Piece::Shared(piece) => assembly.push(&piece),
+            Piece::Landed(piece) => assembly.take_back(piece),
+        }
         Ok((!more).then(|| assembly.take()))
     }
 

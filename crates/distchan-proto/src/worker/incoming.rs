@@ -11,6 +11,7 @@ use crate::ids::ChannelNo;
 use crate::limits;
 use crate::schema::{Parties, Schema, first_difference_between};
 use crate::session::envelope::Envelope;
+use crate::session::landing::Landing;
 use crate::session::{Incoming, body_limit};
 use crate::time::Time;
 use crate::worker::WorkerMachine;
@@ -20,8 +21,27 @@ use crate::worker::link::LinkState;
 impl WorkerMachine {
     /// Bytes have arrived: takes what is whole off the front of `input` and leaves the rest there for the next call.
     pub fn handle_input(&mut self, now: Time, input: &mut BytesMut) {
+        self.handle_bytes(now, None, input);
+    }
+
+    /// Where what arrives next is to be put, instead of `input`: to be asked for after [`WorkerMachine::handle_input`], and once more after
+    /// [`WorkerMachine::handle_landed`]. It need not be asked for; whoever has asked must do so.
+    pub fn poll_landing(&mut self, input: &mut BytesMut) -> Option<Landing> {
+        self.session.lend(input)
+    }
+
+    /// What a [`Landing`] was for is whole. Otherwise like [`WorkerMachine::handle_input`], for which `input` is empty.
+    pub fn handle_landed(&mut self, now: Time, landing: Landing, input: &mut BytesMut) {
+        self.handle_bytes(now, Some(landing), input);
+    }
+
+    fn handle_bytes(&mut self, now: Time, mut landing: Option<Landing>, input: &mut BytesMut) {
         loop {
-            let handled = match self.session.next(now, input) {
+            let said = match landing.take() {
+                Some(landing) => self.session.land(now, landing, input),
+                None => self.session.next(now, input),
+            };
+            let handled = match said {
                 Ok(Some(incoming)) => self.handle(now, incoming),
                 Ok(None) => return,
                 Err(error) => Err(error),

@@ -57,6 +57,11 @@ fn values_of_every_size_around_a_frame_arrive_whole_with_and_without_a_transform
             let expected = [noise(*size, job.to_le_bytes()[0]), b"!".to_vec()].concat();
             assert!(seen[job].results == [expected], "job {job} of {size} bytes");
         }
+        let node = &cluster.nodes[index];
+        assert!(
+            node.reader.landed > 10 && node.server_reader.landed > 10,
+            "pieces were read straight to their place"
+        );
     }
 }
 

@@ -52,8 +52,7 @@ impl Cluster {
         }
         let node = &mut self.nodes[index];
         assert!(!node.is_open && !node.machine.is_over());
-        node.input.clear();
-        node.server_input.clear();
+        (node.reader, node.server_reader) = Default::default();
         node.up.clear();
         node.down.clear();
         node.machine.handle_connected(self.now, &node.routes.0);

@@ -31,6 +31,7 @@ mod lying_server;
 mod node;
 mod policies;
 mod pump;
+mod reader;
 mod recording;
 mod redelivery;
 mod returning;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use distchan_proto::batch::{Batch, Kind, OpenBatch};
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, ChannelNo, ConnectionId, JobId, SessionId};
 use distchan_proto::worker::{WorkerEvent, WorkerMachine};
+
+use crate::reader::Reader;
 
 /// A job in a worker's inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +48,9 @@ pub(crate) struct Node {
     /// Bytes on their way to the server, and to this worker.
     pub(crate) up: VecDeque<u8>,
     pub(crate) down: VecDeque<u8>,
-    /// Bytes that have arrived and are not yet a whole frame.
-    pub(crate) input: BytesMut,
-    pub(crate) server_input: BytesMut,
+    /// What has arrived and is not yet a whole frame.
+    pub(crate) reader: Reader,
+    pub(crate) server_reader: Reader,
     /// Whether each end still has its transport.
     pub(crate) is_open: bool,
     pub(crate) server_is_open: bool,
@@ -99,8 +100,8 @@ impl Node {
             connection,
             up: VecDeque::new(),
             down: VecDeque::new(),
-            input: BytesMut::new(),
-            server_input: BytesMut::new(),
+            reader: Reader::default(),
+            server_reader: Reader::default(),
             is_open: true,
             server_is_open: true,
             reads: true,

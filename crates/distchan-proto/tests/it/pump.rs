@@ -158,8 +158,14 @@ impl Cluster {
         let count = node.pass(self.rng.random_range(1..=self.chunk).min(node.up.len()), true);
         let bytes: Vec<u8> = node.up.drain(..count).collect();
         if node.server_is_open {
-            node.server_input.extend_from_slice(&bytes);
-            self.server.handle_input(self.now, node.connection, &mut node.server_input);
+            let (server, id, now) = (&mut self.server, node.connection, self.now);
+            node.server_reader.read(&bytes, |landed, input| {
+                match landed {
+                    Some(landed) => server.handle_landed(now, id, landed, input),
+                    None => server.handle_input(now, id, input),
+                }
+                server.poll_landing(id, input)
+            });
         }
         self.cut_if_due(index) || count > 0
     }
@@ -179,8 +185,14 @@ impl Cluster {
         }
         let count = node.pass(self.rng.random_range(1..=self.chunk).min(node.down.len()), false);
         let bytes: Vec<u8> = node.down.drain(..count).collect();
-        node.input.extend_from_slice(&bytes);
-        node.machine.handle_input(self.now, &mut node.input);
+        let (machine, now) = (&mut node.machine, self.now);
+        node.reader.read(&bytes, |landed, input| {
+            match landed {
+                Some(landed) => machine.handle_landed(now, landed, input),
+                None => machine.handle_input(now, input),
+            }
+            machine.poll_landing(input)
+        });
         node.drain();
         self.cut_if_due(index) || count > 0
     }

@@ -4,6 +4,7 @@
 use std::io;
 
 use bytes::BytesMut;
+use distchan_proto::Landing;
 use distchan_proto::server::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -40,20 +41,46 @@ impl Ended {
     }
 }
 
+/// What has arrived.
+#[derive(Debug)]
+pub(crate) enum Arrived<'a> {
+    /// Bytes like any others.
+    Bytes(&'a mut BytesMut),
+    /// The rest of a large value's frame, and the first bytes behind it are to be put to an empty input.
+    Landed(Landing, &'a mut BytesMut),
+}
+
+/// What follows from that.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Whether the peer's handshake was done before.
+    pub(crate) is_known: bool,
+    /// Where the next bytes go.
+    pub(crate) landing: Option<Landing>,
+}
+
 /// Reads until the peer closes, or something breaks. `take` says whether the peer is known; a stranger gets little memory.
-pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(&mut BytesMut) -> bool) -> Ended {
+pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>) -> Taken) -> Ended {
     let mut buffers = ReadBuffers::new();
+    let mut landing: Option<Landing> = None;
     loop {
-        match socket.read_buf(buffers.room()).await {
-            Ok(0) => return Ended::closed(),
-            Ok(read) => {
-                let is_known = take(buffers.input());
-                buffers.has_read(read, is_known);
-                // A flood must not keep its thread.
-                tokio::task::consume_budget().await;
+        let read = match &mut landing {
+            Some(landing) => socket.read_buf(&mut landing.room()).await,
+            None => socket.read_buf(buffers.room()).await,
+        };
+        match (read, landing.take()) {
+            (Ok(0), _) => return Ended::closed(),
+            (Ok(_), Some(begun)) if !begun.is_whole() => landing = Some(begun),
+            (Ok(_), Some(whole)) => landing = take(Arrived::Landed(whole, buffers.input())).landing,
+            (Ok(read), None) => {
+                let taken = take(Arrived::Bytes(buffers.input()));
+                buffers.has_read(read, taken.is_known);
+                landing = taken.landing;
             }
-            Err(error) => return Ended::by(&error),
+            (Err(error), _) => return Ended::by(&error),
         }
+        // A flood must not keep its thread.
+        tokio::task::consume_budget().await;
     }
 }
 

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use distchan_proto::ChannelStats;
 use distchan_proto::batch::Batch;
 use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SessionId, SinkId};
 use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachine, WorkerSnapshot};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
+use distchan_proto::{ChannelStats, Landing};
 
 use crate::channel::outgoing::Outgoing;
 use crate::driver::clock::LINGER;
 use crate::driver::pen::{Pen, Turn, Unwritten};
-use crate::driver::pump::{Ended, Next, Wake};
+use crate::driver::pump::{Arrived, Ended, Next, Wake};
 use crate::driver::server::Shared;
 use crate::driver::server::crowd::Seat;
 use crate::driver::server::ends::Ends;
@@ -92,6 +92,25 @@ impl Core {
         let line = Line { wake, pen, peer, seat: Some(seat), telling: Vec::new(), writing: Vec::new() };
         self.connections.insert(id, line);
         Some(id)
+    }
+
+    /// Bytes have arrived. Returns where the next ones are to be put, if not behind these.
+    pub(super) fn handle_arrived(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        arrived: Arrived<'_>,
+    ) -> Option<Landing> {
+        match arrived {
+            Arrived::Bytes(input) => {
+                self.machine.handle_input(now, id, input);
+                self.machine.poll_landing(id, input)
+            }
+            Arrived::Landed(landed, input) => {
+                self.machine.handle_landed(now, id, landed, input);
+                self.machine.poll_landing(id, input)
+            }
+        }
     }
 
     /// The peer is gone. Its writer sees that the connection is over, and ends.

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::BytesMut;
 use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SinkId};
 use distchan_proto::limits;
 use distchan_proto::server::{ServerConfig, ServerMachine};
@@ -22,6 +21,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::channel::port::{Keep, Port};
 use crate::driver::clock::Clock;
+use crate::driver::pump::{Arrived, Taken};
 pub(crate) use crate::driver::server::core::{Core, OpenFailed};
 use crate::driver::server::crowd::Crowd;
 pub(crate) use crate::driver::server::ends::Ends;
@@ -87,7 +87,10 @@ impl Shared {
 
     /// Calls the machine, then carries out what it decided.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Core, Time) -> T) -> T {
-        let mut core = self.core.lock();
+        self.with_locked(self.core.lock(), call)
+    }
+
+    fn with_locked<T>(&self, mut core: MutexGuard<'_, Core>, call: impl FnOnce(&mut Core, Time) -> T) -> T {
         let before = core.poll_timeout();
         let result = call(&mut core, self.clock.now());
         core.drain(self);
@@ -142,17 +145,19 @@ impl Shared {
         }
     }
 
-    /// Bytes have arrived. Returns whether the peer is known: whether its handshake was done before.
-    fn handle_input(&self, id: ConnectionId, input: &mut BytesMut) -> bool {
+    /// Bytes have arrived.
+    fn handle_arrived(&self, id: ConnectionId, arrived: Arrived<'_>) -> Taken {
         let core = self.core.lock();
         let is_known = core.is_known(id);
-        if input.len() <= SHORT_INPUT {
-            self.with_directly(core, |core, now| core.machine.handle_input(now, id, input));
+        let is_short = matches!(&arrived, Arrived::Bytes(input) if input.len() <= SHORT_INPUT);
+        let mut landing = None;
+        let handle = |core: &mut Core, now| landing = core.handle_arrived(now, id, arrived);
+        if is_short {
+            self.with_directly(core, handle);
         } else {
-            drop(core);
-            self.with(|core, now| core.machine.handle_input(now, id, input));
+            self.with_locked(core, handle);
         }
-        is_known
+        Taken { is_known, landing }
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use distchan_proto::error::ProtocolError;
 use distchan_proto::ids::ConnectionId;
 use distchan_proto::limits;
@@ -191,8 +190,7 @@ async fn run_connection(mut place: Place, seat: Seat, stream: Stream, peer: Peer
 async fn run_reader(shared: Arc<Shared>, socket: ReadHalf, id: ConnectionId) {
     let mut lost = Lost { shared, id, ended: Ended::fault("its bytes could not be handled") };
     let shared = Arc::clone(&lost.shared);
-    let take = |input: &mut BytesMut| shared.handle_input(id, input);
-    lost.ended = pump::read(socket, take).await;
+    lost.ended = pump::read(socket, |arrived| shared.handle_arrived(id, arrived)).await;
 }
 
 /// Says that nothing more comes from a peer, however its reader ends.

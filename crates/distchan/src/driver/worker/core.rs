@@ -16,7 +16,7 @@ use crate::channel::outgoing::Outgoing;
 use crate::channel::stopper::{self, give_back};
 use crate::channel::{RecvError, SendErrorKind};
 use crate::driver::pen::{Pen, Turn, Unwritten};
-use crate::driver::pump::Next;
+use crate::driver::pump::{Arrived, Next, Taken};
 use crate::driver::wakes::Wakes;
 use crate::driver::worker::{Shared, State};
 use crate::transport::DirectWrite;
@@ -98,6 +98,21 @@ impl Core {
             pen: None,
             wakes: Wakes::default(),
         }
+    }
+
+    /// Bytes have arrived.
+    pub(super) fn handle_arrived(&mut self, now: Time, arrived: Arrived<'_>) -> Taken {
+        let landing = match arrived {
+            Arrived::Bytes(input) => {
+                self.machine.handle_input(now, input);
+                self.machine.poll_landing(input)
+            }
+            Arrived::Landed(landed, input) => {
+                self.machine.handle_landed(now, landed, input);
+                self.machine.poll_landing(input)
+            }
+        };
+        Taken { is_known: true, landing }
     }
 
     pub(super) fn drain_events(&mut self, shared: &Shared) {

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 #[cfg(feature = "tls")]
 use distchan_proto::error::Code;
 use distchan_proto::limits;
@@ -170,10 +169,7 @@ async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -
     others.spawn(write(Arc::clone(shared), writer));
     others.spawn(keep_time(Arc::clone(shared)));
     others.spawn_on(keep_ticking(Arc::clone(shared)), &places.ticks);
-    let reading = pump::read(reader, |input: &mut BytesMut| {
-        shared.with(|core, now| core.machine.handle_input(now, input));
-        true
-    });
+    let reading = pump::read(reader, |arrived| shared.with(|core, now| core.handle_arrived(now, arrived)));
     let mut reading = std::pin::pin!(reading);
     let ended = tokio::select! {
         biased;
