@@ -30,7 +30,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS", env = "DISTCHAN_HTTP")]
     pub(crate) http: Option<String>,
     /// How many jobs at once: a number, +N or -N (cores and more, or fewer), N% of the cores, 0 for as many as possible
-    #[arg(short = 'j', long = "jobs", value_name = "N", env = "DISTCHAN_JOBS", allow_hyphen_values = true)]
+    #[arg(
+        short = 'j',
+        long = "jobs",
+        visible_short_alias = 'P',
+        alias = "max-procs",
+        value_name = "N",
+        env = "DISTCHAN_JOBS",
+        allow_hyphen_values = true
+    )]
     pub(crate) jobs: Option<String>,
 
     /// The command, and after ::: its inputs (::: words, :::: files, :::+ and ::::+ linked with those before)
@@ -171,8 +179,11 @@ pub(crate) struct OutputArgs {
     /// Print each command on standard error as it is run
     #[arg(short = 't', long = "trace")]
     pub(crate) trace: bool,
+    /// What scripts for GNU parallel say
+    #[arg(long, hide = true, alias = "no-notice")]
+    pub(crate) will_cite: bool,
     /// Show a progress bar (on a terminal)
-    #[arg(long)]
+    #[arg(long, visible_alias = "progress")]
     pub(crate) bar: bool,
     /// Show the time that is left (on a terminal)
     #[arg(long)]

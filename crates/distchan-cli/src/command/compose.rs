@@ -83,10 +83,9 @@ impl Composer {
     /// What is executed for a job.
     pub(crate) fn invocation(&self, seq: u64, args: &[Bytes], slot: u32) -> Invocation {
         match &self.kind {
-            Kind::Inputs => Invocation::Shell {
-                script: OsString::from_vec(args.join(b" ".as_slice())),
-                parameters: Vec::new(),
-            },
+            Kind::Inputs => {
+                Invocation::Shell { script: shell_text(args.join(b" ".as_slice())), parameters: Vec::new() }
+            }
             Kind::Direct(words) => {
                 let words = words.iter().flat_map(|word| direct(word, seq, args, slot));
                 Invocation::Direct(words.map(OsString::from_vec).collect())
@@ -211,13 +210,19 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
             }
             let input = operation.apply(input);
             if around == Around::Arithmetic && !is_number(input) {
-                return no_number(input);
+                return refuse("\\$((...)) takes numbers only, and this is none", input);
+            }
+            if around == Around::RawHereDocument {
+                return refuse("no input can stand in a here-document whose end is quoted", input);
             }
             parameters.push(OsString::from_vec(input.to_vec()));
             let reference = format!("${{_dc{}}}", parameters.len());
             let reference = match around {
                 Around::Nothing => format!("\"{reference}\""),
-                Around::DoubleQuotes | Around::Arithmetic => reference,
+                Around::DoubleQuotes
+                | Around::Arithmetic
+                | Around::HereDocument
+                | Around::RawHereDocument => reference,
                 Around::SingleQuotes => format!("'\"{reference}\"'"),
             };
             body.extend_from_slice(reference.as_bytes());
@@ -231,7 +236,7 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
         script.extend_from_slice(format!("shift {};", parameters.len()).as_bytes());
     }
     script.extend_from_slice(&body);
-    Invocation::Shell { script: OsString::from_vec(script), parameters }
+    Invocation::Shell { script: shell_text(script), parameters }
 }
 
 /// Whether this can stand in arithmetic: `7`, `-7`, `0x1f`, `16#1f`, `1.5e3`. Anything else could name a variable, or hold a command.
@@ -241,11 +246,18 @@ fn is_number(input: &[u8]) -> bool {
         && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || b"#._".contains(byte))
 }
 
-/// What a job does whose input stands in arithmetic and is no number: it says so, and fails.
-fn no_number(input: &[u8]) -> Invocation {
-    let script =
-        r#"printf '%s\n' "distchan: \$((...)) takes numbers only, and this is none: $1" >&2; exit 1"#;
+/// What a job does whose input cannot stand where it does: it says so, and fails.
+fn refuse(why: &str, input: &[u8]) -> Invocation {
+    let script = format!(r#"printf '%s\n' "distchan: {why}: $1" >&2; exit 1"#);
     Invocation::Shell { script: OsString::from(script), parameters: vec![OsString::from_vec(input.to_vec())] }
+}
+
+/// A text that no shell takes for an option.
+fn shell_text(mut text: Vec<u8>) -> OsString {
+    if matches!(text.first(), Some(b'-' | b'+')) {
+        text.insert(0, b' ');
+    }
+    OsString::from_vec(text)
 }
 
 /// What is shown of a part: the input in quotes of its own, whatever is around.
@@ -259,6 +271,14 @@ fn show(part: &Part, around: Around, (seq, args, slot): (u64, &[Bytes], Option<u
         return;
     };
     let fence: &[u8] = match around {
+        Around::HereDocument | Around::RawHereDocument => {
+            let words: Vec<&[u8]> = inputs.iter().map(|input| operation.apply(input)).collect();
+            for byte in words.join(b" ".as_slice()) {
+                out.extend(b"$`\\".contains(&byte).then_some(b'\\'));
+                out.push(byte);
+            }
+            return;
+        }
         Around::Nothing | Around::Arithmetic => b"",
         Around::SingleQuotes => b"'",
         Around::DoubleQuotes => b"\"",

@@ -10,7 +10,7 @@ use crate::program::finish;
 const COMMAND: &str = include_str!("../../../../docs/command.md");
 
 /// `P` is GNU parallel, or `distchan run`.
-const SAME: [&str; 84] = [
+const SAME: [&str; 90] = [
     "P -k echo ::: a b c",
     "P -k echo ::: 'a b' \"it's\" 'c\"d' 'x;y' '$HOME' '`id`' '*' '' 'é'",
     "P --dry-run -k echo ::: 'a b' \"it's\" '' 'é' '~' 'a=b' '-n' 'a,b' 'a:b@c%d+e'",
@@ -70,6 +70,12 @@ const SAME: [&str; 84] = [
     "P -k 'echo {} | tr a-z A-Z' ::: a b",
     "P -k 'echo $(echo {}) && echo ok' ::: a 'b c'",
     "P -k echo ::: a --nosuch",
+    "P -k -P2 echo ::: a b",
+    "P --will-cite -k --max-procs 2 echo ::: a b",
+    "P -k 'cat <<EOT\n<{}>\nEOT' ::: ab c",
+    "P -k 'cat <<< {} | tr a-z A-Z' ::: 'a b'",
+    "P -k 'echo $((2 * {} + 1))' ::: 3 -4",
+    "P -k 'X={}; echo ${X%.txt}' ::: a.txt 'b c.txt'",
     "P -k 'cd / && pwd; echo {}' ::: a",
     "f() { echo f:$1; }; export -f f; P -k f ::: a 'b c'",
     "P -k ::: 'echo hi' 'echo a | tr a b'",

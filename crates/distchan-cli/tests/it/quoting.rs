@@ -77,6 +77,52 @@ fn arithmetic_takes_numbers_only() {
 }
 
 #[test]
+fn an_input_in_a_here_document_is_text() {
+    let evil = "it's $(touch hit) `touch hit` \\ \"";
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["sh", "bash", "dash"] {
+        for (template, expected) in [
+            ("cat <<E\n<{}>\nE", format!("<{evil}>\n")),
+            ("cat <<-E | tr x y\n\t{} it's\n\tE\nprintf %s \"{}\"", format!("{evil} it's\n{evil}")),
+            ("cat <<<{}", format!("{evil}\n")),
+        ] {
+            if template.contains("<<<") && shell != "bash" {
+                continue;
+            }
+            let mut command = distchan(&["run", template, ":::", evil]);
+            command.env("DISTCHAN_SHELL", shell).current_dir(directory.path());
+            assert_eq!(finish(command, b"").well().out(), expected, "{shell}: {template}");
+            let shown = run_on(&["--dry-run", template, ":::", evil], b"").well();
+            let pasted = std::process::Command::new(shell)
+                .args(["-c", shown.out()])
+                .current_dir(directory.path())
+                .output();
+            assert_eq!(
+                String::from_utf8(pasted.unwrap().stdout).unwrap(),
+                expected,
+                "{shell}: {}",
+                shown.out()
+            );
+        }
+    }
+    assert!(!directory.path().join("hit").exists());
+    let refused = run_on(&["cat <<'E'\n{}\nE", ":::", "a"], b"");
+    assert_eq!((refused.code, refused.out()), (1, ""));
+    assert!(refused.stderr.contains("no input can stand in a here-document whose end is quoted: a"));
+}
+
+#[test]
+fn a_command_that_looks_like_an_option_is_none() {
+    for input in ["-k", "+x", "-c 'touch hit'"] {
+        let directory = tempfile::tempdir().unwrap();
+        let ended = run_in(directory.path(), &[":::", input]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.stderr.contains("not found"), "{ended:?}");
+        assert!(!directory.path().join("hit").exists());
+    }
+}
+
+#[test]
 fn every_byte_goes_through() {
     let all: Vec<u8> = (1..=255).collect();
     for template in ["printf %s {}", "printf %s {} | cat", "printf %s \"{}\""] {
