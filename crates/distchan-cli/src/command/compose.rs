@@ -109,7 +109,12 @@ impl Composer {
                     reader.read(text);
                     out.extend_from_slice(text);
                 }
-                part => show(part, reader.around(), (seq, args, slot), &mut out),
+                part => {
+                    if reader.take_escape() {
+                        unescape(reader.around(), &mut out);
+                    }
+                    show(part, reader.around(), (seq, args, slot), &mut out);
+                }
             }
         }
         out
@@ -193,6 +198,9 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
     let mut body = Vec::new();
     for part in text {
         let around = reader.around();
+        if !matches!(part, Part::Text(_)) && reader.take_escape() {
+            unescape(around, &mut body);
+        }
         let Some((inputs, operation)) = part.inputs(args) else {
             match part {
                 Part::Text(text) => {
@@ -237,6 +245,15 @@ fn script(text: &[Part], seq: u64, args: &[Bytes], slot: u32) -> Invocation {
     }
     script.extend_from_slice(&body);
     Invocation::Shell { script: shell_text(script), parameters }
+}
+
+/// A backslash before an input escapes nothing: without quotes it would have had no effect on the input's first character, and within them it is a backslash.
+fn unescape(around: Around, text: &mut Vec<u8>) {
+    match around {
+        Around::Nothing | Around::Arithmetic => drop(text.pop()),
+        Around::DoubleQuotes | Around::HereDocument => text.push(b'\\'),
+        Around::SingleQuotes | Around::RawHereDocument => {}
+    }
 }
 
 /// Whether this can stand in arithmetic: `7`, `-7`, `0x1f`, `16#1f`, `1.5e3`. Anything else could name a variable, or hold a command.

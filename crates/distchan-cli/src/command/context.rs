@@ -63,6 +63,11 @@ impl Reader {
         }
     }
 
+    /// Whether a backslash stands before what comes next, which is none of the text: it escapes nothing then.
+    pub(super) fn take_escape(&mut self) -> bool {
+        std::mem::take(&mut self.is_escaped)
+    }
+
     pub(super) fn read(&mut self, text: &[u8]) {
         for byte in text {
             self.step(*byte);
@@ -134,6 +139,8 @@ impl Reader {
     }
 
     fn step_in_document(&mut self, byte: u8) {
+        let is_escaped = std::mem::take(&mut self.is_escaped);
+        self.is_escaped = byte == b'\\' && !is_escaped && self.around() == Around::HereDocument;
         if byte != b'\n' {
             return self.line.push(byte);
         }

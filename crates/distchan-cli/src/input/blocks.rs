@@ -16,6 +16,8 @@ pub(crate) struct Blocks {
     pub(crate) size: usize,
     /// So many records make a block, whatever its size.
     pub(crate) records: Option<usize>,
+    /// The first line stands before every block.
+    pub(crate) has_header: bool,
 }
 
 /// Where a record ends.
@@ -39,6 +41,8 @@ impl Blocks {
             cut: self.cut,
             size: self.size,
             records: self.records,
+            has_header: self.has_header,
+            header: Vec::new(),
             held: Vec::new(),
             is_over: false,
         };
@@ -53,6 +57,10 @@ struct Stream {
     cut: Cut,
     size: usize,
     records: Option<usize>,
+    /// A first line is still to be taken ...
+    has_header: bool,
+    /// ... and what it is.
+    header: Vec<u8>,
     /// What was read and is in no block yet.
     held: Vec<u8>,
     is_over: bool,
@@ -77,6 +85,9 @@ impl Iterator for Stream {
 impl Stream {
     /// The next block; empty at the end.
     fn block(&mut self) -> io::Result<Bytes> {
+        if std::mem::take(&mut self.has_header) {
+            self.read_header()?;
+        }
         let mut size = self.size;
         loop {
             let wanted = size.saturating_sub(self.held.len());
@@ -92,6 +103,18 @@ impl Stream {
             if self.held.len() >= size {
                 size = size.saturating_mul(2);
             }
+        }
+    }
+
+    fn read_header(&mut self) -> io::Result<()> {
+        loop {
+            let line = self.held.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+            if let Some(end) = line.or(self.is_over.then_some(self.held.len())) {
+                let rest = self.held.split_off(end);
+                self.header = std::mem::replace(&mut self.held, rest);
+                return Ok(());
+            }
+            self.read(self.size.max(1))?;
         }
     }
 
@@ -164,7 +187,11 @@ impl Stream {
 
     fn take(&mut self, end: usize) -> Bytes {
         let rest = self.held.split_off(end.min(self.held.len()));
-        Bytes::from(std::mem::replace(&mut self.held, rest))
+        let block = std::mem::replace(&mut self.held, rest);
+        if self.header.is_empty() || block.is_empty() {
+            return Bytes::from(block);
+        }
+        Bytes::from([self.header.as_slice(), &block].concat())
     }
 }
 
@@ -190,7 +217,20 @@ mod tests {
     fn cut_up(text: &'static [u8], cut: Cut, size: usize, records: Option<usize>) -> Vec<Vec<u8>> {
         let file: Box<dyn Read + Send> = Box::new(text);
         let files = vec![(From::Stdin, file)].into_iter();
-        let stream = Stream { files, file: None, cut, size, records, held: Vec::new(), is_over: false };
+        collect(Stream {
+            files,
+            file: None,
+            cut,
+            size,
+            records,
+            has_header: false,
+            header: Vec::new(),
+            held: Vec::new(),
+            is_over: false,
+        })
+    }
+
+    fn collect(stream: Stream) -> Vec<Vec<u8>> {
         stream.map(|block| block.unwrap().to_vec()).collect()
     }
 

@@ -208,6 +208,12 @@ fn spec(args: InputArgs, sources: Vec<Source>, pipe: &PipeArgs, feeding: Feeding
         if !sources.is_empty() {
             return Err("--pipe and --persistent read standard input, or -a FILE: leave out :::".to_owned());
         }
+        if pipe.persistent && args.header.is_some() {
+            return Err(
+                "--header goes with lists and with --pipe: a --persistent program sees the first line once"
+                    .to_owned(),
+            );
+        }
         if files.is_empty() {
             files.push(Source::stdin());
         }
@@ -216,6 +222,7 @@ fn spec(args: InputArgs, sources: Vec<Source>, pipe: &PipeArgs, feeding: Feeding
             cut: cut(pipe, feeding)?,
             size: block(&pipe.block)?,
             records: args.max_args,
+            has_header: args.header.is_some(),
         }));
     }
     files.extend(sources);

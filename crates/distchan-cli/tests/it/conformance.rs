@@ -10,7 +10,7 @@ use crate::program::finish;
 const COMMAND: &str = include_str!("../../../../docs/command.md");
 
 /// `P` is GNU parallel, or `distchan run`.
-const SAME: [&str; 90] = [
+const SAME: [&str; 95] = [
     "P -k echo ::: a b c",
     "P -k echo ::: 'a b' \"it's\" 'c\"d' 'x;y' '$HOME' '`id`' '*' '' 'é'",
     "P --dry-run -k echo ::: 'a b' \"it's\" '' 'é' '~' 'a=b' '-n' 'a,b' 'a:b@c%d+e'",
@@ -70,6 +70,11 @@ const SAME: [&str; 90] = [
     "P -k 'echo {} | tr a-z A-Z' ::: a b",
     "P -k 'echo $(echo {}) && echo ok' ::: a 'b c'",
     "P -k echo ::: a --nosuch",
+    "P -k 'echo \\{} | cat' ::: a b",
+    "P -k 'echo \"\\{}\" | cat' ::: a",
+    "printf 'h\\n1\\n2\\n3\\n' | P --pipe -k -N2 --header : 'cat; echo -'",
+    "printf 'h\\n' | P --pipe --header : 'cat; echo -'",
+    "printf 'h\\n1\\n2\\n3' | P --pipe -k --block 3 --header : 'cat; echo -' 2>/dev/null",
     "P -k -P2 echo ::: a b",
     "P --will-cite -k --max-procs 2 echo ::: a b",
     "P -k 'cat <<EOT\n<{}>\nEOT' ::: ab c",

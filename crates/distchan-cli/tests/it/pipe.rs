@@ -40,3 +40,13 @@ fn a_record_larger_than_a_block_is_a_block() {
     let long = "x".repeat(100_000);
     check(&["--block", "1k", "wc -c"], &format!("{long}\nb\n"), "100001\n2\n");
 }
+
+#[test]
+fn the_first_line_stands_before_every_block() {
+    let ended = run_on(&["--pipe", "-k", "-N2", "--header", ":", "cat; echo -"], b"name\n1\n2\n3");
+    assert_eq!(ended.well().out(), "name\n1\n2\n-\nname\n3-\n");
+    assert_eq!(run_on(&["--pipe", "--header", ":", "cat"], b"name\n").well().out(), "");
+    let refused = run_on(&["--persistent", "--header", ":", "cat"], b"name\n");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("sees the first line once"), "{}", refused.stderr);
+}

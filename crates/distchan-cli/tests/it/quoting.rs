@@ -112,6 +112,21 @@ fn an_input_in_a_here_document_is_text() {
 }
 
 #[test]
+fn a_backslash_before_an_input_opens_nothing() {
+    let evil = "x; $(touch hit)";
+    let directory = tempfile::tempdir().unwrap();
+    for (template, expected) in [
+        ("printf %s \\{} | cat", evil.to_owned()),
+        ("printf %s \"\\{}\" | cat", format!("\\{evil}")),
+        ("cat <<E\n\\{}\nE", format!("\\{evil}\n")),
+    ] {
+        let ended = run_in(directory.path(), &[template, ":::", evil]).well();
+        assert_eq!(ended.out(), expected, "{template}");
+    }
+    assert!(!directory.path().join("hit").exists());
+}
+
+#[test]
 fn a_command_that_looks_like_an_option_is_none() {
     for input in ["-k", "+x", "-c 'touch hit'"] {
         let directory = tempfile::tempdir().unwrap();
