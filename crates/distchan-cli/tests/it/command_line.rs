@@ -1,5 +1,7 @@
 //! What is understood, and what is refused.
 
+use std::process::{Command, Stdio};
+
 use crate::program::{distchan, finish, run};
 
 #[test]
@@ -59,4 +61,25 @@ fn help_names_every_exit_status_and_every_command() {
     for status in ["101", "124", "130", "143", "255"] {
         assert!(ended.out().contains(status), "{ended:?}");
     }
+}
+
+/// What is said on a terminal of a command line that is wrong; `None` where there is no `script` to make a terminal with.
+fn said_on_a_terminal(env: Option<(&str, &str)>) -> Option<String> {
+    let mut command = Command::new("script");
+    let wrong = format!("'{}' run --nosuch", env!("CARGO_BIN_EXE_distchan"));
+    command.args(["-qec", &wrong, "/dev/null"]).stdin(Stdio::null());
+    command.env_remove("NO_COLOR").env("TERM", "xterm").envs(env);
+    Some(String::from_utf8_lossy(&command.output().ok()?.stdout).into_owned())
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let plain = run(&["--nosuch"]).stderr;
+    assert!(plain.contains("--nosuch") && !plain.contains('\x1b'), "{plain:?}");
+    let Some(coloured) = said_on_a_terminal(None) else {
+        return eprintln!("SKIP: there is no script(1) to make a terminal with");
+    };
+    assert!(coloured.contains("--nosuch") && coloured.contains("\x1b["), "{coloured:?}");
+    let plain = said_on_a_terminal(Some(("NO_COLOR", "1"))).unwrap();
+    assert!(plain.contains("--nosuch") && !plain.contains('\x1b'), "{plain:?}");
 }
