@@ -54,7 +54,7 @@ const MAX_EMPTY: usize = 65_536;
 const TOO_DEEP: &str = "it nests deeper than 128 values, or 256 with the options between them";
 const TOO_MANY: &str = "it has more than 65536 elements that take no bytes";
 
-#[inline]
+#[inline(always)]
 fn take<'a, T: DeserializeOwned>(bytes: &'a [u8], bounds: &Bounds) -> postcard::Result<(T, &'a [u8])> {
     let mut reader = postcard::Deserializer::from_bytes(bytes);
     let value = T::deserialize(Guarded::new(&mut reader, MAX_LEVELS, bounds))?;
