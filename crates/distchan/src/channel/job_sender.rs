@@ -38,11 +38,8 @@ impl<J, R> JobSender<J, R> {
     ///
     /// # Cancel safety
     /// Dropping the future before it is done sends nothing.
-    pub async fn send(&self, job: J) -> Result<(), SendError<J>> {
-        if self.sender.push_quickly(&job) {
-            return Ok(());
-        }
-        self.sender.send(job).await
+    pub fn send(&self, job: J) -> impl Future<Output = Result<(), SendError<J>>> {
+        self.sender.send(job)
     }
 
     /// Sends a job if there is room now.

@@ -49,3 +49,6 @@ pub(crate) type Encode<T> = fn(&T, &mut Vec<u8>) -> Result<(), CodecError>;
 
 /// Makes a value of bytes.
 pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
+
+/// The same, where it is wanted: each further move of a value would show.
+pub(crate) type DecodeTo<T> = fn(&[u8], &mut Option<T>) -> Result<(), CodecError>;

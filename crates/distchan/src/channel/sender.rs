@@ -73,17 +73,20 @@ impl<T> Sender<T> {
     /// # Cancel safety
     /// Dropping the future before it is done sends nothing. Senders that wait are served in the order in which they came; one that is
     /// neither polled nor dropped keeps the room for one value.
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.push_quickly(&value) {
-            return Ok(());
-        }
-        match self.push(&value, Room::Free) {
-            Ok(()) => Ok(()),
-            Err(PushError::Failed(kind)) => Err(SendError::new(value, kind)),
-            Err(PushError::Full) => match self.reserve().await {
-                Ok(permit) => permit.send(value),
-                Err(kind) => Err(SendError::new(value, kind)),
-            },
+    #[expect(clippy::manual_async_fn, reason = "an async fn would move the value once more")]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        async move {
+            if self.push_quickly(&value) {
+                return Ok(());
+            }
+            match self.push(&value, Room::Free) {
+                Ok(()) => Ok(()),
+                Err(PushError::Failed(kind)) => Err(SendError::new(value, kind)),
+                Err(PushError::Full) => match self.reserve().await {
+                    Ok(permit) => permit.send(value),
+                    Err(kind) => Err(SendError::new(value, kind)),
+                },
+            }
         }
     }
 

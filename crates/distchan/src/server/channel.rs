@@ -268,7 +268,7 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
             port: Arc::clone(&port),
             _alive: Arc::clone(&alive),
         };
-        let intake = Intake::new(inbox, None, port, C::decode::<R>, alive).of(origin);
+        let intake = Intake::new::<C>(inbox, None, port, alive).of(origin);
         Ok((JobSender::new(sender, direct), Receiver::new(intake)))
     }
 }
@@ -350,6 +350,6 @@ impl<T, C: Codec> ReceiverBuilder<T, C> {
     {
         let opened = self.settings.open::<T, (), C>(Direction::Up)?;
         let Opened { port, inbox, alive, .. } = opened;
-        Ok(Receiver::new(Intake::new(inbox, None, port, C::decode::<T>, alive)))
+        Ok(Receiver::new(Intake::new::<C>(inbox, None, port, alive)))
     }
 }

@@ -184,8 +184,7 @@ where
             };
             let sender =
                 Sender::new(Arc::clone(&answers), C::encode::<R>, Purpose::Result, Arc::clone(&alive));
-            let intake =
-                Intake::new(inbox, Some(answers), port, C::decode::<J>, alive).passing_over_what_fails();
+            let intake = Intake::new::<C>(inbox, Some(answers), port, alive).passing_over_what_fails();
             Ok((JobReceiver::new(intake, Arc::new(link)), sender))
         })
     }
@@ -229,7 +228,7 @@ where
         Box::pin(async move {
             let Opened { port, answers, inbox, alive } =
                 self.settings.open::<T, (), C>(Direction::Down).await?;
-            Ok(Receiver::new(Intake::new(inbox, Some(answers), port, C::decode::<T>, alive)))
+            Ok(Receiver::new(Intake::new::<C>(inbox, Some(answers), port, alive)))
         })
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use distchan_proto::batch::{Entry, Kind};
+use serde::de::DeserializeOwned;
 
 use crate::channel::aside::Aside;
 use crate::channel::delivery::Delivery;
@@ -16,8 +17,9 @@ use crate::channel::failed::Origin;
 use crate::channel::inbox::{Cursor, End, Inbox};
 use crate::channel::intake::take::{Received, Taken};
 use crate::channel::outgoing::{Outgoing, Taking};
-use crate::channel::port::{Alive, Decode, Port};
+use crate::channel::port::{Alive, DecodeTo, Port};
 use crate::channel::stopper::Stopper;
+use crate::codec::{Codec, CodecError};
 
 /// A job, and which delivery of it this is.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub(crate) struct Intake<T> {
     cursor: Cursor,
     /// On a worker: how far it may go in the current batch without a word.
     granted: usize,
-    decode: Decode<T>,
+    decode: DecodeTo<T>,
     /// Whether the user is told of a value that does not decode; a job's failure is told to the server.
     tells: bool,
     /// What `recv_many` met behind values that it had already taken: for the next call.
@@ -52,18 +54,20 @@ pub(crate) struct Intake<T> {
 }
 
 impl<T> Intake<T> {
-    pub(crate) fn new(
+    pub(crate) fn new<C: Codec>(
         inbox: Arc<Inbox>,
         answers: Option<Arc<Outgoing>>,
         port: Arc<dyn Port>,
-        decode: Decode<T>,
         alive: Alive,
-    ) -> Self {
+    ) -> Self
+    where
+        T: DeserializeOwned,
+    {
         Self {
             ends: Stopper { inbox, answers, port },
             cursor: Cursor::default(),
             granted: 0,
-            decode,
+            decode: take::decode_to::<C, T>,
             tells: true,
             held: None,
             origin: None,
@@ -86,15 +90,33 @@ impl<T> Intake<T> {
     }
 
     /// The next value; on a worker, this completes the jobs in hand and takes the next one in hand.
+    #[inline]
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, RecvError>> {
+        let mut value = None;
+        let refused = match self.take_quickly(&mut value) {
+            Some(Ok(())) => return Poll::Ready(Ok(value)),
+            Some(Err(refused)) => Some(refused),
+            None => None,
+        };
+        self.poll_recv_slowly(cx, refused)
+    }
+
+    /// The same where there is more to it, as behind a value that has just been refused.
+    #[inline(never)]
+    fn poll_recv_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        refused: Option<(Delivery, CodecError)>,
+    ) -> Poll<Result<Option<T>, RecvError>> {
         if let Some(error) = self.held.take() {
             return Poll::Ready(Err(error));
         }
-        if let Some(decoded) = self.take_quickly() {
-            return Poll::Ready(decoded.map(Some).map_err(RecvError::Decode));
-        }
         let mut value = None;
-        match self.take(Taking::Next, &mut value, Some(cx.waker())) {
+        let taken = match refused {
+            Some((delivery, error)) => Some(Taken::Undecodable(delivery, error)),
+            None => self.take(Taking::Next, &mut value, Some(cx.waker())),
+        };
+        match taken {
             Some(Taken::Value(..)) => return Poll::Ready(Ok(value)),
             Some(other) => {
                 if let Some(ready) = self.receive_for(other, cx) {

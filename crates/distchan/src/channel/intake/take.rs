@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::limits;
+use serde::de::DeserializeOwned;
 
 use crate::channel::delivery::Delivery;
 use crate::channel::error::RecvError;
@@ -12,7 +13,7 @@ use crate::channel::failed::JobFailed;
 use crate::channel::intake::Intake;
 use crate::channel::outgoing::{Claim, Taking};
 use crate::channel::panics;
-use crate::codec::CodecError;
+use crate::codec::{Codec, CodecError};
 
 /// What became of an entry. A value is not in here: it is decoded to where it is wanted, since each further move of it would show.
 pub(super) enum Taken {
@@ -24,6 +25,18 @@ pub(super) enum Taken {
     Silent,
     /// Still here: the server must know first that it begins.
     TooEarly,
+}
+
+/// A [`DecodeTo`](crate::channel::port::DecodeTo). A `Deserialize` that panics has refused the value.
+pub(super) fn decode_to<C: Codec, T: DeserializeOwned>(
+    bytes: &[u8],
+    value: &mut Option<T>,
+) -> Result<(), CodecError> {
+    let decoded = panics::catch(|| {
+        *value = Some(C::decode(bytes)?);
+        Ok(())
+    });
+    decoded.unwrap_or_else(|panic| Err(CodecError::panicked::<T>(&panic)))
 }
 
 /// What an entry brings.
@@ -39,7 +52,7 @@ pub(super) enum Received {
 }
 
 impl<T> Intake<T> {
-    /// Takes the next entry of the current batch; what it has is in `value` and in hand then. A `Deserialize` that panics has refused the value.
+    /// Takes the next entry of the current batch; what it has is in `value` and in hand then.
     #[inline]
     pub(super) fn take(
         &mut self,
@@ -57,11 +70,8 @@ impl<T> Intake<T> {
                 if let Some(refused) = self.take_in_hand(delivery, taking, waker) {
                     return refused;
                 }
-                match self.decode(&entry) {
-                    Ok(decoded) => {
-                        *value = Some(decoded);
-                        Taken::Value(delivery, self.cursor.deadline())
-                    }
+                match self.decode(&entry, value) {
+                    Ok(()) => Taken::Value(delivery, self.cursor.deadline()),
                     Err(error) => Taken::Undecodable(delivery, error),
                 }
             }
@@ -113,22 +123,31 @@ impl<T> Intake<T> {
         }
     }
 
-    /// The next value, where there is nothing to take in hand and nothing else to be said of it: on a server, nearly always.
+    /// The next value, where there is nothing else to be said of it, and on a worker it was granted already: nearly always.
     #[inline]
-    pub(super) fn take_quickly(&mut self) -> Option<Result<T, CodecError>> {
+    pub(super) fn take_quickly(
+        &mut self,
+        value: &mut Option<T>,
+    ) -> Option<Result<(), (Delivery, CodecError)>> {
         let entry = self.cursor.entry().copied()?;
-        if self.ends.answers.is_some() || !matches!(entry.kind, Kind::Value | Kind::Result | Kind::Last) {
+        if !matches!(entry.kind, Kind::Value | Kind::Result | Kind::Last) || self.held.is_some() {
             return None;
         }
-        let decoded = self.decode(&entry);
+        if let Some(answers) = &self.ends.answers {
+            let index = self.cursor.index();
+            if index >= self.granted {
+                return None;
+            }
+            answers.go_on(index + 1);
+        }
+        let decoded = self.decode(&entry, value).map_err(|error| (self.cursor.delivery(&entry), error));
         self.cursor.advance();
         Some(decoded)
     }
 
     #[inline]
-    fn decode(&self, entry: &Entry) -> Result<T, CodecError> {
-        let (decode, bytes) = (self.decode, self.cursor.bytes(entry));
-        panics::catch(|| decode(bytes)).unwrap_or_else(|panic| Err(CodecError::panicked::<T>(&panic)))
+    fn decode(&self, entry: &Entry, value: &mut Option<T>) -> Result<(), CodecError> {
+        (self.decode)(self.cursor.bytes(entry), value)
     }
 
     /// The current batch was taken whole.

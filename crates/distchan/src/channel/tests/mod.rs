@@ -72,7 +72,7 @@ impl Channel {
     fn intake(&self) -> Intake<u32> {
         let (inbox, answers) = (Arc::clone(&self.inbox), Some(Arc::clone(&self.answers)));
         let port = Arc::clone(&self.port);
-        Intake::new(inbox, answers, Arc::clone(&port) as Arc<dyn Port>, Postcard::decode::<u32>, port)
+        Intake::new::<Postcard>(inbox, answers, Arc::clone(&port) as Arc<dyn Port>, port)
     }
 
     /// Jobs come, whose values are their numbers.
