@@ -204,12 +204,14 @@ impl OpenBatch {
     ///
     /// # Panics
     /// Where the payload has outgrown 4 GiB: the callers' limits on a value and on a batch are far below.
+    #[inline]
     pub fn push(&mut self, kind: Kind, job: JobId, attempt: Attempt, extra: u32) {
         let end = u32::try_from(self.payload.len()).expect("a batch is closed long before 4 GiB");
         self.entries.push(Entry { job, attempt, end, extra, kind });
     }
 
     /// The newest entry, to be amended: a last result completes its job, a run grows by one.
+    #[inline]
     pub fn last_mut(&mut self) -> Option<&mut Entry> {
         self.entries.last_mut()
     }
@@ -222,6 +224,7 @@ impl OpenBatch {
 
     /// How many entries were pushed.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
@@ -234,6 +237,7 @@ impl OpenBatch {
 
     /// Whether it is time to close it.
     #[must_use]
+    #[inline]
     pub const fn is_full(&self) -> bool {
         self.payload.len() >= limits::BATCH_BYTES || self.entries.len() >= limits::BATCH_ENTRIES
     }

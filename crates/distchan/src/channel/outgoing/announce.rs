@@ -110,8 +110,28 @@ impl State {
 
     /// The plain loop has one more in hand.
     pub(super) fn take_up(&mut self, delivery: Delivery) {
-        let since = self.announcing.ticks;
-        self.current.push(Current { delivery, since, is_announced: delivery.is_risky() });
+        let one = self.taken_up(delivery);
+        self.current.push(one);
+    }
+
+    /// The plain loop has the next one in hand, and has completed those before; whether there were any.
+    #[inline]
+    pub(super) fn go_on_to(&mut self, delivery: Delivery) -> bool {
+        let next = self.taken_up(delivery);
+        if let [one] = self.current.as_mut_slice() {
+            let before = std::mem::replace(one, next).delivery;
+            self.is_stale = false;
+            self.complete(before);
+            return true;
+        }
+        let had_some = self.complete_current();
+        self.current.push(next);
+        had_some
+    }
+
+    #[inline]
+    fn taken_up(&self, delivery: Delivery) -> Current {
+        Current { delivery, since: self.announcing.ticks, is_announced: delivery.is_risky() }
     }
 
     /// Whether the driver has to be told to begin ticking.

@@ -240,8 +240,7 @@ impl State {
             self.claims.seen += 1;
             // One that is void was taken out before it came here.
             if let Some(Entry { job, attempt, kind: Kind::Value, .. }) = entry {
-                had_some |= self.complete_current();
-                self.take_up(Delivery { job, attempt, generation });
+                had_some |= self.go_on_to(Delivery { job, attempt, generation });
                 self.pace.now += 1;
             }
         }

@@ -32,7 +32,7 @@ impl Outgoing {
     /// Has everything fetched, where `job` still waits here.
     pub(crate) fn hurry(&self, job: JobId) {
         let mut state = self.state.lock();
-        state.hurry.is_due |= job.0 >= state.first_unfetched();
+        state.hurry.is_due |= job.0 >= state.queue.first();
         self.has_news.store(true, Ordering::Release);
     }
 
@@ -53,14 +53,14 @@ impl Outgoing {
 }
 
 impl State {
-    /// The number of the first value that has not been fetched, or the next one's.
-    pub(super) const fn first_unfetched(&self) -> u64 {
-        self.next_job - self.values as u64
-    }
-
     /// How much of the channel's room for values is taken.
     pub(super) const fn taken_values(&self) -> usize {
-        self.values + self.reserved + self.hurry.lent.values
+        self.queue.values() + self.reserved + self.hurry.lent.values
+    }
+
+    /// ... and how much of that for bytes.
+    pub(super) const fn taken_bytes(&self) -> usize {
+        self.queue.bytes() + self.hurry.lent.bytes
     }
 }
 

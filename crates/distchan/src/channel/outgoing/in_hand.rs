@@ -43,8 +43,7 @@ impl Outgoing {
     /// Whoever has pushed here waits for what comes of it: where the driver sleeps, it is written now.
     pub(crate) fn flush(&self) {
         let mut state = self.state.lock();
-        let is_worth_it = !state.open.is_empty() || !state.sealed.is_empty();
-        if is_worth_it && std::mem::take(&mut state.is_wanted) {
+        if !state.queue.is_empty() && std::mem::take(&mut state.is_wanted) {
             drop(state);
             self.has_news.store(true, Ordering::Release);
             self.port.flush();
@@ -102,8 +101,8 @@ impl Outgoing {
         let mut state = self.state.lock();
         if state.let_go(delivery) {
             // The limit on values does not hold for reasons, which have one of their own.
-            state.open.payload.extend_from_slice(&reason.as_bytes()[..end]);
-            state.record(Label::answer(Kind::Failed, delivery), end);
+            state.queue.payload().extend_from_slice(&reason.as_bytes()[..end]);
+            state.record(Label::answer(Kind::Failed, delivery));
             self.unlock_and_wake(state, true);
         }
     }
@@ -141,7 +140,8 @@ impl Outgoing {
         state.begun.reset();
         state.claims = Claims::default();
         state.stop_waiting();
-        state.drop_answers();
+        state.queue.drop_answers();
+        state.quick = Quick::default();
         state.offer_room();
     }
 
@@ -153,7 +153,7 @@ impl Outgoing {
 
 impl State {
     pub(super) fn note(&mut self, label: Label) {
-        self.record(label, 0);
+        self.record(label);
     }
 
     /// One word for jobs that follow on each other.
@@ -191,8 +191,9 @@ impl State {
     }
 
     /// Completes a job: its last result says so, if that is still here, or a run of completed jobs grows by one.
-    fn complete(&mut self, delivery: Delivery) {
-        if let Some(last) = self.open.last_mut()
+    #[inline]
+    pub(super) fn complete(&mut self, delivery: Delivery) {
+        if let Some(last) = self.queue.last_mut()
             && last.attempt == delivery.attempt
         {
             if last.kind == Kind::Result && last.job == delivery.job {
@@ -206,18 +207,5 @@ impl State {
             }
         }
         self.note(Label::answer(Kind::Done, delivery));
-    }
-
-    /// Drops what waits here and speaks of a job.
-    fn drop_answers(&mut self) {
-        let is_answer = |entries: &[Entry]| entries.first().is_some_and(|entry| entry.kind != Kind::Value);
-        self.sealed.retain(|batch| !is_answer(&batch.entries));
-        if self.open.last_mut().is_some_and(|last| last.kind != Kind::Value) {
-            drop(self.open.take());
-        }
-        self.quick = Quick::default();
-        self.values = self.sealed.iter().map(|batch| batch.entries.len()).sum::<usize>() + self.open.len();
-        let sealed: usize = self.sealed.iter().map(|batch| batch.payload.len()).sum();
-        self.bytes = sealed + self.open.payload.len();
     }
 }

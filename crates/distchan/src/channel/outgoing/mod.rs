@@ -7,14 +7,14 @@ mod claims;
 mod hurry;
 mod in_hand;
 mod label;
+mod queue;
 mod room;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Batch, Kind};
 use distchan_proto::ids::JobId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -27,6 +27,7 @@ use crate::channel::outgoing::claims::{Claims, Pace};
 use crate::channel::outgoing::hurry::{Hurry, Lent};
 pub(crate) use crate::channel::outgoing::in_hand::Taking;
 pub(crate) use crate::channel::outgoing::label::Label;
+use crate::channel::outgoing::queue::Queue;
 use crate::channel::outgoing::room::Quick;
 pub(crate) use crate::channel::outgoing::room::{PushError, Reservation, Room};
 use crate::channel::port::{Encode, Port};
@@ -65,10 +66,7 @@ pub(crate) struct Fetched {
 
 #[derive(Debug)]
 struct State {
-    sealed: VecDeque<Batch>,
-    open: OpenBatch,
-    values: usize,
-    bytes: usize,
+    queue: Queue,
     /// Room that permits hold.
     reserved: usize,
     bounds: Bounds,
@@ -80,8 +78,6 @@ struct State {
     waiters: Waiters,
     /// Maps that want to try again when there is room and nobody waits for it.
     observers: Vec<Waker>,
-    /// The number of the next value: the machine counts the jobs that are submitted in the same way.
-    next_job: u64,
     /// On a server: what cannot wait for a worker to have room.
     hurry: Hurry,
     /// On a worker: the batch that the receiver takes, as far as others are concerned.
@@ -101,10 +97,7 @@ struct State {
 impl Outgoing {
     pub(crate) fn new(port: Arc<dyn Port>, bounds: Bounds) -> Arc<Self> {
         let state = State {
-            sealed: VecDeque::new(),
-            open: OpenBatch::default(),
-            values: 0,
-            bytes: 0,
+            queue: Queue::new(),
             reserved: 0,
             bounds,
             quick: Quick::default(),
@@ -113,7 +106,6 @@ impl Outgoing {
             senders: 0,
             waiters: Waiters::default(),
             observers: Vec::new(),
-            next_job: 1,
             hurry: Hurry::default(),
             claims: Claims::default(),
             pace: Pace::default(),
@@ -211,7 +203,7 @@ impl Outgoing {
             reservation.is_used = true;
             state.reserved -= 1;
         }
-        let number = JobId(state.next_job - 1);
+        let number = JobId(state.queue.next() - 1);
         if let Some(within) = label.within {
             state.hurry.expect(number, within);
         }
@@ -227,8 +219,8 @@ impl Outgoing {
     pub(crate) fn fetch(&self, wants: bool) -> Fetched {
         let mut state = self.lock_caught_up();
         let batch = state.fetch(wants);
-        let is_empty = state.open.is_empty() && state.sealed.is_empty();
-        Fetched { batch, is_spent: state.end.is_some() && is_empty, has_lent: state.hurry.lent.values > 0 }
+        let is_spent = state.end.is_some() && state.queue.is_empty();
+        Fetched { batch, is_spent, has_lent: state.hurry.lent.values > 0 }
     }
 
     /// Whether something has happened here since the driver found nothing; asked once.
@@ -280,7 +272,7 @@ impl Outgoing {
 
     /// Values that were sent and not fetched.
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().values
+        self.state.lock().queue.values()
     }
 
     /// Values that can be sent at once.
@@ -311,7 +303,7 @@ impl Outgoing {
         if !state.is_wanted && !state.hurry.is_due {
             return;
         }
-        let is_wanted = state.is_wanted && (is_urgent || !state.sealed.is_empty());
+        let is_wanted = state.is_wanted && (is_urgent || state.queue.has_sealed());
         let wake = is_wanted || state.hurry.is_due;
         state.is_wanted &= !wake;
         drop(state);
@@ -329,37 +321,31 @@ impl State {
             self.is_wanted = false;
             return None;
         }
-        let mut batch = match self.sealed.pop_front() {
-            Some(batch) => batch,
-            None if !self.open.is_empty() => self.open.take(),
-            None => {
-                self.hurry.is_due = false;
-                self.is_wanted = wants;
-                return None;
-            }
+        let first = self.queue.first();
+        let Some(mut batch) = self.queue.pop() else {
+            self.hurry.is_due = false;
+            self.is_wanted = wants;
+            return None;
         };
         self.is_wanted = false;
         self.quick = Quick::default();
-        let first = self.first_unfetched();
-        self.values -= batch.entries.len();
-        self.bytes -= batch.payload.len();
         self.hurry.fetched(first, &mut batch, wants);
         self.offer_room();
         Some(batch)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append_quickly<T: ?Sized>(&mut self, value: &T, encode: Encode<T>, label: Label) -> bool {
-        let before = self.open.payload.len();
-        if encode(value, &mut self.open.payload).is_err() {
+        let payload = self.queue.payload();
+        let before = payload.len();
+        if encode(value, payload).is_err() {
             return false;
         }
-        let size = self.open.payload.len() - before;
-        let is_small = size <= self.bounds.max_value;
+        let is_small = payload.len() - before <= self.bounds.max_value;
         if is_small {
-            self.record(label, size);
+            self.record(label);
         } else {
-            self.open.payload.truncate(before);
+            payload.truncate(before);
         }
         is_small
     }
@@ -370,35 +356,29 @@ impl State {
         limit: usize,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), SendErrorKind>,
     ) -> Result<(), SendErrorKind> {
-        let before = self.open.payload.len();
-        encode(&mut self.open.payload)?;
-        let size = self.open.payload.len() - before;
+        let payload = self.queue.payload();
+        let before = payload.len();
+        encode(payload)?;
+        let size = payload.len() - before;
         if size > limit {
-            self.open.payload.truncate(before);
+            payload.truncate(before);
             return Err(SendErrorKind::TooLarge { size, limit });
         }
-        self.open.keys.extend(label.key);
-        self.record(label, size);
+        self.record(label);
         Ok(())
     }
 
-    /// Ends the entry whose `size` bytes were just appended.
-    #[inline]
-    fn record(&mut self, label: Label, size: usize) {
-        self.open.push(label.kind, label.delivery.job, label.delivery.attempt, label.extra);
-        self.values += 1;
-        self.next_job += 1;
-        self.bytes += size;
-        self.quick.values = self.quick.values.saturating_sub(1);
-        if self.open.is_full() {
+    /// Names what was just appended.
+    #[inline(always)]
+    fn record(&mut self, label: Label) {
+        if self.queue.push(label) {
             self.seal();
         }
     }
 
     #[cold]
     fn seal(&mut self) {
-        let batch = self.open.take();
-        self.sealed.push_back(batch);
+        self.queue.seal();
         self.quick = Quick::default();
     }
 }

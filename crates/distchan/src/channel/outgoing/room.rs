@@ -23,13 +23,12 @@ pub(crate) enum PushError {
     Failed(SendErrorKind),
 }
 
-/// How much may be pushed before anything is looked at again: there is room for it, and nobody waits for that. Whatever makes this less sets
-/// it to nothing.
+/// How far the open batch may be filled before anything is looked at again: there is room for it, and nobody waits for that. Whatever makes this
+/// less sets it to nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Quick {
-    pub(super) values: usize,
-    /// As long as the open batch is shorter than this.
-    end: usize,
+    values: usize,
+    bytes: usize,
 }
 
 /// Room for one value, held until it is used or dropped.
@@ -87,7 +86,8 @@ impl State {
     /// Whether a value can be pushed by whoever has not waited, as far as was seen when that was looked for last.
     #[inline]
     pub(super) fn has_quick_room(&self) -> bool {
-        self.quick.values > 0 && self.open.payload.len() < self.quick.end
+        let open = self.queue.open();
+        open.len() < self.quick.values && open.payload.len() < self.quick.bytes
     }
 
     /// Looks whether a value can be pushed by whoever has not waited.
@@ -99,14 +99,16 @@ impl State {
         if !self.is_free() {
             return Err(PushError::Full);
         }
-        let bytes = self.bounds.bytes - self.bytes - self.hurry.lent.bytes;
-        self.quick.values = self.bounds.values - self.taken_values();
-        self.quick.end = self.open.payload.len() + bytes;
+        let open = self.queue.open();
+        self.quick = Quick {
+            values: open.len() + self.bounds.values - self.taken_values(),
+            bytes: open.payload.len() + self.bounds.bytes - self.taken_bytes(),
+        };
         Ok(())
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.taken_values() < self.bounds.values && self.bytes + self.hurry.lent.bytes < self.bounds.bytes
+        self.taken_values() < self.bounds.values && self.taken_bytes() < self.bounds.bytes
     }
 
     /// Whether a value can be pushed by whoever has not waited.
