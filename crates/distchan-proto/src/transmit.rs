@@ -1,7 +1,7 @@
 //! What is written to a connection at once: small bytes copied behind one another, and large pieces that stay where they are, shared with
 //! whoever keeps them. It knows frames only as stretches of bytes.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::frame::header;
 
@@ -187,9 +187,26 @@ impl Output {
     }
 
     /// The whole, and apart from it what stands from `from` on in `own`, up to which nothing is shared, without the last `farewell` bytes.
-    pub(crate) fn finish(self, from: usize, farewell: usize) -> (Transmit, Transmit) {
-        let len = self.len();
-        let own = Bytes::from(self.own);
+    pub(crate) fn finish(mut self, from: usize, farewell: usize) -> (Transmit, Transmit) {
+        let own = Bytes::from(std::mem::take(&mut self.own));
+        self.wrap(own, from, farewell)
+    }
+
+    /// The same as a copy at the end of `block`, for what is short; also returns the buffer.
+    pub(crate) fn finish_in(
+        mut self,
+        block: &mut BytesMut,
+        from: usize,
+        farewell: usize,
+    ) -> (Transmit, Transmit, Vec<u8>) {
+        let buffer = std::mem::take(&mut self.own);
+        block.extend_from_slice(&buffer);
+        let (all, kept) = self.wrap(block.split().freeze(), from, farewell);
+        (all, kept, buffer)
+    }
+
+    fn wrap(self, own: Bytes, from: usize, farewell: usize) -> (Transmit, Transmit) {
+        let len = own.len() + self.shared_bytes;
         let kept = Transmit {
             own: own.slice(from..own.len() - farewell),
             shared: self.shared.iter().map(|(place, piece)| (place - from, piece.clone())).collect(),

@@ -23,7 +23,7 @@ impl World {
                 while self.server.is_hungry(lane.id)
                     && let Some(batch) = lane.waiting.pop_front()
                 {
-                    self.server.submit(now, lane.id, &batch);
+                    self.server.submit(now, lane.id, batch);
                     has_submitted = true;
                 }
             }

@@ -1,12 +1,12 @@
 //! The table of jobs: every job that was sent and has no outcome yet, in the lots in which they were submitted.
 //! A lot's memory is freed as a whole, when each of its jobs has its outcome; what a lot holds is bounded by the sender's batch.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::batch::{Batch, Entry, Kind, Piece, Pieces};
+use crate::dispatch::by_first::ByFirst;
 use crate::dispatch::lease::MemberId;
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::sabotage::Sabotage;
@@ -204,7 +204,7 @@ pub(crate) struct Lots {
     /// Lots in no order; `None` is free to be used again.
     lots: Vec<Option<Lot>>,
     free: Vec<usize>,
-    by_first: BTreeMap<u64, usize>,
+    by_first: ByFirst,
     /// The lot of the last look-up: jobs are asked for in runs.
     hint: usize,
     unsettled: u64,
@@ -213,17 +213,17 @@ pub(crate) struct Lots {
 
 impl Lots {
     /// Takes a batch of jobs with consecutive numbers from `first`.
-    pub(crate) fn insert(&mut self, first: u64, batch: &Batch) {
+    pub(crate) fn insert(&mut self, first: u64, batch: Batch) {
         let count = batch.entries.len();
         self.unsettled += count as u64;
         self.bytes += batch.payload.len() as u64;
         let lot = Lot {
             first,
-            payload: batch.payload.clone(),
             ends: batch.entries.iter().map(|entry| entry.end).collect(),
             slots: vec![Slot::FRESH; count],
-            sinks: Sinks::of(batch),
-            keys: batch.keys.clone(),
+            sinks: Sinks::of(&batch),
+            payload: batch.payload,
+            keys: batch.keys,
             unsettled: count,
         };
         let index = self.free.pop().unwrap_or_else(|| {
@@ -249,8 +249,8 @@ impl Lots {
     /// The unsettled jobs of a sink, by age.
     pub(crate) fn jobs_of(&self, sink: SinkId) -> Vec<JobId> {
         let mut jobs = Vec::new();
-        for (first, index) in &self.by_first {
-            let Some(lot) = self.lots.get(*index).and_then(Option::as_ref) else { continue };
+        for (first, index) in self.by_first.iter() {
+            let Some(lot) = self.lots.get(index).and_then(Option::as_ref) else { continue };
             let open = lot.slots.iter().enumerate().filter(|(_, slot)| slot.place() != Place::Settled);
             let of_sink = open.filter(|(index, _)| lot.sinks.get(*index) == sink);
             jobs.extend(of_sink.map(|(index, _)| JobId(first + index as u64)));
@@ -290,7 +290,7 @@ impl Lots {
         if self.find(job).is_some() {
             return Some(job);
         }
-        self.by_first.range(job.0..).next().map(|(first, _)| JobId(*first))
+        self.by_first.first_from(job.0).map(JobId)
     }
 
     /// How many bytes an unsettled job has.
@@ -307,7 +307,7 @@ impl Lots {
     /// The oldest of the jobs that are with a worker, `most` at most, of those that a look at a few thousand finds.
     pub(crate) fn oldest_handed(&self, most: usize) -> Vec<(JobId, Slot)> {
         const LOOKED_AT: usize = 4096;
-        let lots = self.by_first.values().filter_map(|index| self.lots.get(*index)?.as_ref());
+        let lots = self.by_first.iter().filter_map(|(_, index)| self.lots.get(index)?.as_ref());
         let slots = lots.flat_map(|lot| (lot.first..).map(JobId).zip(lot.slots.iter().copied()));
         slots.take(LOOKED_AT).filter(|(_, slot)| slot.place() == Place::Handed).take(most).collect()
     }
@@ -406,7 +406,7 @@ impl Lots {
         let Some(place) = self.lots.get_mut(self.hint) else { return };
         if let Some(lot) = place.take_if(|lot| lot.unsettled == 0) {
             self.bytes -= lot.payload.len() as u64;
-            self.by_first.remove(&lot.first);
+            self.by_first.remove(lot.first);
             self.free.push(self.hint);
         }
     }
@@ -416,7 +416,7 @@ impl Lots {
         let in_hint =
             self.lots.get(self.hint).and_then(Option::as_ref).is_some_and(|lot| lot.index(job).is_some());
         if !in_hint {
-            self.hint = *self.by_first.range(..=job.0).next_back()?.1;
+            self.hint = self.by_first.around(job.0)?;
         }
         let lot = self.lots.get_mut(self.hint)?.as_mut()?;
         let index = lot.index(job)?;

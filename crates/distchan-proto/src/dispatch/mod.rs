@@ -9,6 +9,7 @@
 mod answers;
 mod backlog;
 mod balance;
+mod by_first;
 mod cancelling;
 mod endings;
 #[cfg(any(debug_assertions, test))]
@@ -123,17 +124,18 @@ impl Dispatch {
     }
 
     /// Takes a batch of fresh jobs.
-    pub(crate) fn submit(&mut self, now: Time, batch: &Batch) {
+    pub(crate) fn submit(&mut self, now: Time, mut batch: Batch) {
         assert!(!self.closed, "nothing is submitted to a closed channel");
         let count = batch.entries.len() as u64;
         let first = self.backlog.extend(count);
+        let deadlines = std::mem::take(&mut batch.deadlines);
         self.lots.insert(first, batch);
         self.stats.submitted += count;
-        for (index, left) in &batch.deadlines {
-            let job = JobId(first + u64::from(*index));
+        for (index, left) in deadlines {
+            let job = JobId(first + u64::from(index));
             if let Some(slot) = self.lots.slot_mut(job) {
                 slot.mark_record();
-                self.records.set_deadline(job, now + *left);
+                self.records.set_deadline(job, now + left);
             }
         }
         self.cancel_early(now);

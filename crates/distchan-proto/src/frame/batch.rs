@@ -16,6 +16,9 @@ const TABLE_LENGTH: usize = 4;
 /// A job with a deadline, on the wire.
 const TIMED: u64 = 6;
 
+/// The payloads of bodies below this size are copied out of the buffer in which they arrived.
+const SMALL_BODY: usize = 16 * 1024;
+
 /// Composes the table of one body. One writer serves many bodies, so that its memory is used again.
 #[derive(Debug, Default)]
 pub(crate) struct TableWriter {
@@ -26,6 +29,7 @@ pub(crate) struct TableWriter {
 
 impl TableWriter {
     /// Whether `entry` can go into the same body as those before it: all of a body's jobs have one attempt.
+    #[inline]
     pub(crate) fn accepts(&self, entry: &Entry) -> bool {
         self.attempt.is_none_or(|attempt| attempt == entry.attempt)
     }
@@ -36,6 +40,7 @@ impl TableWriter {
     }
 
     /// Names a payload of `length` bytes.
+    #[inline]
     pub(crate) fn push(&mut self, entry: &Entry, length: usize) {
         debug_assert!(self.accepts(entry), "a body has one attempt");
         if self.attempt.is_none() {
@@ -147,7 +152,12 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     if entries.is_empty() || end != payload_length {
         return Err(ProtocolError::Malformed("batch: payloads and table differ"));
     }
-    Ok(Batch { payload: body.slice(..payload_length), entries, deadlines, keys: Vec::new() })
+    // What waits for its reader and is small must not keep the whole buffer it arrived in.
+    let payload = match front.get(..payload_length) {
+        Some(small) if body.len() < SMALL_BODY => Bytes::copy_from_slice(small),
+        _ => body.slice(..payload_length),
+    };
+    Ok(Batch { payload, entries, deadlines, keys: Vec::new() })
 }
 
 /// Refuses values above `limit` bytes. A failure's reason has a limit of its own.

@@ -170,7 +170,7 @@ impl ServerMachine {
 
     /// Hands over jobs, in order. Their numbers are given here, consecutively; `extra` of an entry is its sink. The batch's deadlines
     /// count from now.
-    pub fn submit(&mut self, now: Time, channel: ChannelId, batch: &Batch) {
+    pub fn submit(&mut self, now: Time, channel: ChannelId, batch: Batch) {
         if batch.entries.is_empty() {
             return;
         }

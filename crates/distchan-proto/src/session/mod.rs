@@ -49,7 +49,7 @@ pub(crate) enum Incoming {
     Welcome(Welcome),
     /// A message about a channel, or about the connection (number 0).
     Control(ChannelNo, Control),
-    /// A whole batch body, as it was on the wire.
+    /// A whole batch body, as it was on the wire; it may share the buffer in which it arrived.
     Body(ChannelNo, Bytes),
 }
 
@@ -70,9 +70,6 @@ impl Piece {
         }
     }
 }
-
-/// Bodies below this size are copied out of the buffer in which they arrived.
-const SMALL_BODY: usize = 16 * 1024;
 
 /// A session, and its connection where it has one.
 #[derive(Debug)]
@@ -368,7 +365,7 @@ impl Session {
             self.replay.put_back(out.into_buffer());
             return None;
         }
-        let (all, kept) = out.finish(raw, farewell);
+        let (all, kept) = self.replay.wrap(out, raw, farewell);
         if of_session {
             self.replay.keep(kept);
         }
@@ -459,14 +456,10 @@ impl Session {
         let Some(assembly) = self.assemblies.get_mut(&channel) else {
             return Err(ProtocolError::Unexpected("batch for a channel that is not open"));
         };
-        if let Piece::Shared(piece) = &piece
-            && assembly.is_empty()
-            && !more
-        {
-            // A small body that waits for its reader must not keep the whole buffer it arrived in.
-            let is_small = piece.len() < SMALL_BODY;
-            return Ok(Some(if is_small { Bytes::copy_from_slice(piece) } else { piece.clone() }));
-        }
+        let piece = match piece {
+            Piece::Shared(piece) if assembly.is_empty() && !more => return Ok(Some(piece)),
+            other => other,
+        };
         if piece.len() == 0 {
             return Err(ProtocolError::Malformed("batch: an empty piece"));
         }

@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 
+use bytes::BytesMut;
+
 use crate::error::ProtocolError;
 use crate::limits;
-use crate::transmit::Transmit;
+use crate::transmit::{Output, Transmit};
 
 /// Buffers that are used again, at most, while the peer lacks something, and how large they may be. With fewer a fast connection would ask the
 /// system for memory with every write.
@@ -14,6 +16,12 @@ const LARGEST_SPARE: usize = 2 * limits::TRANSMIT_BYTES;
 
 /// How large a buffer begins: enough for a few small values, so that a lone one does not grow it.
 const FIRST_BUFFER: usize = 512;
+
+/// What is no longer than this shares its memory with others like it: to ask the system for each would cost more than to copy it.
+const SHORT: usize = FIRST_BUFFER;
+
+/// So much memory they share.
+const BLOCK: usize = 4 * SHORT;
 
 /// Both directions of one session's stream.
 #[derive(Debug, Default)]
@@ -28,6 +36,8 @@ pub(crate) struct Replay {
     /// From here on `kept` has to be sent again; its length where nothing has.
     next: usize,
     spare: Vec<Vec<u8>>,
+    /// Where short writes stand one behind the other.
+    block: BytesMut,
     /// Frames that have arrived.
     received: u64,
     /// Bytes of frames that have arrived since the last acknowledgement.
@@ -99,6 +109,19 @@ impl Replay {
         }
     }
 
+    /// Ends what is to be written at once: the whole of it, and what of it belongs to the session: see [`Output::finish`].
+    pub(crate) fn wrap(&mut self, out: Output, from: usize, farewell: usize) -> (Transmit, Transmit) {
+        if out.len() > SHORT {
+            return out.finish(from, farewell);
+        }
+        if self.block.capacity() < out.len() {
+            self.block = BytesMut::with_capacity(BLOCK);
+        }
+        let (all, kept, buffer) = out.finish_in(&mut self.block, from, farewell);
+        self.put_back(buffer);
+        (all, kept)
+    }
+
     /// Keeps whole frames that are about to be written.
     pub(crate) fn keep(&mut self, transmit: Transmit) {
         self.sent += transmit.frames();
@@ -136,6 +159,7 @@ impl Replay {
         if self.kept.is_empty() {
             // An idle connection costs next to nothing.
             self.spare.truncate(1);
+            self.block = BytesMut::new();
         }
         Ok(())
     }

@@ -30,10 +30,10 @@ pub(crate) fn session(document: &Document) -> Check {
     same("events", &pair.worker_events(), &texts(&["session 1, epoch 2026", "opened, 16777216"]))?;
     same("events", &pair.server_events(), &texts(&["worker w1", "joined"]))?;
 
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, "\"hello\"", 0), (Value, 0, "\"world\"", 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, "\"hello\"", 0), (Value, 0, "\"world\"", 0)]));
     pair.server_says(&["jobs"])?;
     let jobs = ["\"\"", "\"\"", "\"?\"", "\"last\""].map(|text| (Value, 0, text, 0));
-    pair.server.submit(NOW, channel, &batch(0, &jobs));
+    pair.server.submit(NOW, channel, batch(0, &jobs));
     pair.server_says(&["more-jobs"])?;
     let first = "jobs Value 1/1=\"hello\" Value 2/1=\"world\"";
     let second = "jobs Value 3/1=\"\" Value 4/1=\"\" Value 5/1=\"?\" Value 6/1=\"last\"";
@@ -78,7 +78,7 @@ pub(crate) fn large(document: &Document) -> Check {
     let mut pair = Pair::connect(document);
     let (channel, no) = pair.open(capitalize(), capitalize());
     pair.talk();
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, &"a".repeat(70_000), 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, &"a".repeat(70_000), 0)]));
     let (full, rest) = (vec![b'a'; limits::MAX_FRAME_BODY], vec![b'a'; 70_000 - limits::MAX_FRAME_BODY]);
     let frames = [
         document.block("large-first"),
@@ -121,7 +121,7 @@ pub(crate) fn policies(document: &Document) -> Check {
     pair.talk();
     let mut jobs = batch(0, &["\"a\"", "\"b\"", "\"c\"", "\"d\""].map(|text| (Value, 0, text, 0)));
     jobs.deadlines = vec![(1, Duration::from_micros(299_001))];
-    pair.server.submit(NOW, channel, &jobs);
+    pair.server.submit(NOW, channel, jobs);
     pair.server_says(&["jobs-timed"])?;
     for job in [1, 2, 4] {
         pair.worker.started(no, JobId(job), Attempt::FIRST);
@@ -155,7 +155,7 @@ pub(crate) fn recall(document: &Document) -> Check {
     pair.talk();
     let (mut first, no_of_second) = pair.connect_another(capitalize());
     let jobs = [(); 8].map(|()| (Value, 0, "\"?\"", 0));
-    pair.server.submit(NOW, channel, &batch(0, &jobs));
+    pair.server.submit(NOW, channel, batch(0, &jobs));
     pair.talk();
     pair.worker.submit(no_of_second, batch(1, &[2, 4, 6, 8].map(|job| (Done, job, "", 0))));
     pair.talk();
@@ -180,7 +180,7 @@ pub(crate) fn sealed(document: &Document) -> Check {
     let (channel, _) = pair.open(spec(), spec());
     pair.talk_until_open();
     pair.server_says(&["opened-sealed"])?;
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, "\"hello\"", 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, "\"hello\"", 0)]));
     pair.server_says(&["jobs-sealed"])?;
     let expected = ["session 1, epoch 2026", "opened, 16777216", "jobs Value 1/1=\"hello\""];
     same("events", &pair.worker_events(), &texts(&expected))
@@ -198,9 +198,9 @@ pub(crate) fn compressed(document: &Document) -> Check {
     pair.worker_says(&["open-compressed"])?;
     pair.server_says(&["opened-compressed"])?;
     let long = format!("\"{}\"", "a".repeat(300));
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, &long, 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, &long, 0)]));
     pair.server_says(&["job-compressed"])?;
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, "\"hello\"", 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, "\"hello\"", 0)]));
     pair.server_says(&["job-not-compressed"])?;
     let expected =
         ["session 1, epoch 2026", "opened, 16777216", "jobs Value 1/1=302 bytes", "jobs Value 2/1=\"hello\""];

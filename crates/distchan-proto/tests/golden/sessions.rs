@@ -39,7 +39,7 @@ pub(crate) fn reconnect(document: &Document) -> Check {
     pair.worker.submit(no, batch(1, &[(Last, 1, "\"HELLO\"", 0)]));
     pair.worker_says_in_vain(&["answer"])?;
     let jobs = ["\"\"", "\"\"", "\"?\"", "\"last\""].map(|text| (Value, 0, text, 0));
-    pair.server.submit(NOW, channel, &batch(0, &jobs));
+    pair.server.submit(NOW, channel, batch(0, &jobs));
     pair.server_says_in_vain(&["more-jobs"])?;
     pair.cut();
     same("events", &pair.worker_events(), &texts(&["disconnected"]))?;
@@ -100,7 +100,7 @@ fn with_two_jobs(document: &Document) -> Result<(Pair<'_>, ChannelId, ChannelNo)
     let mut pair = Pair::connect(document);
     let (channel, no) = pair.open(capitalize(), capitalize());
     pair.talk();
-    pair.server.submit(NOW, channel, &batch(0, &[(Value, 0, "\"hello\"", 0), (Value, 0, "\"world\"", 0)]));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, "\"hello\"", 0), (Value, 0, "\"world\"", 0)]));
     pair.server_says(&["jobs"])?;
     pair.worker_events();
     pair.server_events();

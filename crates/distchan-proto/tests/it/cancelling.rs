@@ -37,7 +37,7 @@ fn submit_timed(cluster: &mut Cluster, channel: ChannelId, values: &[&'static [u
     }
     let deadlines = (0..u32::try_from(values.len()).unwrap()).map(|index| (index, left)).collect();
     let batch = Batch { payload: values.concat().into(), entries, deadlines, ..Batch::default() };
-    cluster.server.submit(cluster.now, channel, &batch);
+    cluster.server.submit(cluster.now, channel, batch);
     cluster.drain();
 }
 
@@ -99,7 +99,7 @@ fn jobs_that_no_worker_has_are_cancelled_unseen_also_before_they_come() {
         let connecting = cluster.connect();
         cluster.nodes[connecting].machine.open(spec("work"), OpenOptions::default()).unwrap();
         let batch = cluster_batch(&[b"a", b"b", b"c", b"d", b"e"]);
-        cluster.server.submit(cluster.now, channel, &batch);
+        cluster.server.submit(cluster.now, channel, batch);
         cluster.server.cancel(cluster.now, channel, JobId(1));
         cluster.drain();
         cluster.close(channel);
@@ -128,7 +128,7 @@ fn cluster_batch(values: &[&'static [u8]]) -> Batch {
 fn the_last_job_of_a_channel_can_be_cancelled_and_ends_it() {
     let mut cluster = Cluster::new(1);
     let channel = cluster.channel("work");
-    cluster.server.submit(cluster.now, channel, &cluster_batch(&[b"a", b"b"]));
+    cluster.server.submit(cluster.now, channel, cluster_batch(&[b"a", b"b"]));
     cluster.close(channel);
     cluster.server.cancel_sink(cluster.now, channel, SinkId(1));
     cluster.drain();
@@ -199,7 +199,7 @@ fn whoever_is_gone_is_not_told_and_whoever_is_there_can_be_told_much() {
     cluster.join(1, "work");
     cluster.chunk = 1_000_000;
     for _ in 0..3 {
-        cluster.server.submit(cluster.now, channel, &cluster_batch(&[b"x".as_slice(); 4000]));
+        cluster.server.submit(cluster.now, channel, cluster_batch(&[b"x".as_slice(); 4000]));
     }
     cluster.settle();
     assert_eq!(cluster.nodes[0].inbox.len(), 12_000);

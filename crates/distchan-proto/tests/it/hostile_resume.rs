@@ -90,7 +90,7 @@ fn whatever_strangers_claim_panics_no_server() {
         let (mut server, channel, first, mut back) = Returning::with_worker();
         let mut batch = OpenBatch::default();
         (0..10).for_each(|_| batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0));
-        server.server.submit(server.now, channel, &batch.take());
+        server.server.submit(server.now, channel, batch.take());
         server.hear();
         back.received = 2;
         let mut connections: Vec<ConnectionId> = vec![first];

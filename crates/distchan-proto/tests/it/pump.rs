@@ -48,7 +48,7 @@ impl Cluster {
             while self.server.is_hungry(*channel)
                 && let Some(batch) = waiting.pop_front()
             {
-                self.server.submit(self.now, *channel, &batch);
+                self.server.submit(self.now, *channel, batch);
             }
             if waiting.is_empty() && self.closing.remove(channel) {
                 self.server.close(*channel);

@@ -36,7 +36,7 @@ fn server_for(spec: &ChannelSpec) -> (ServerMachine, ConnectionId) {
         batch.payload.extend_from_slice(format!("job {job}").as_bytes());
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     }
-    server.submit(NOW, channel, &batch.take());
+    server.submit(NOW, channel, batch.take());
     server.close(channel);
     let connection = server.accept(NOW, "");
     (server, connection)

@@ -55,7 +55,7 @@ impl Stranger {
             let (kind, id) = (distchan_proto::batch::Kind::Value, distchan_proto::ids::JobId(0));
             batch.push(kind, id, distchan_proto::ids::Attempt::FIRST, 0);
         }
-        stranger.server.submit(stranger.now, channel, &batch.take());
+        stranger.server.submit(stranger.now, channel, batch.take());
         stranger.hear();
         assert_eq!(stranger.refused, None);
         (stranger, channel)

@@ -49,7 +49,7 @@ fn the_newest_connection_wins_and_the_old_one_is_told() {
 #[test]
 fn what_still_comes_over_the_old_connection_is_not_heard() {
     let (mut server, channel, old, back) = Returning::with_worker();
-    server.server.submit(server.now, channel, &jobs(2));
+    server.server.submit(server.now, channel, jobs(2));
     server.hear();
     let (new, welcome) = server.claim(&Back { received: 2, ..back });
     assert_eq!((welcome.session, welcome.received, server.back), (back.session, 1, 1));
@@ -73,7 +73,7 @@ fn a_greeting_that_was_held_up_does_not_win_over_a_newer_connection() {
     server.say(held_up, &wire::hello_again(crate::returning::ROUTE, &back));
     assert_eq!(server.goodbye(newer), None, "the worker has given up the older connection");
     assert_eq!(server.goodbye(held_up), Some(SUPERSEDED));
-    server.server.submit(server.now, channel, &jobs(1));
+    server.server.submit(server.now, channel, jobs(1));
     server.hear();
     server.say(newer, &wire::batch(1, 1, &[(wire::LAST, 1, Second::Bytes(b"x"))]));
     assert_eq!((server.server.stats(channel).completed, server.gone.len()), (1, 0));
@@ -99,7 +99,7 @@ fn a_claim_that_does_not_fit_gets_a_new_session_and_harms_nobody() {
     for is_away in [false, true] {
         for (index, change) in claims.iter().enumerate() {
             let (mut server, channel, rightful, back) = Returning::with_worker();
-            server.server.submit(server.now, channel, &jobs(2));
+            server.server.submit(server.now, channel, jobs(2));
             server.hear();
             // OPENED and the jobs, in two frames: all of it is there.
             server.say(rightful, &wire::ack(2, 0));
@@ -149,7 +149,7 @@ fn a_session_is_claimed_in_the_greeting_and_only_there() {
 #[test]
 fn many_claims_at_once_leave_one_worker() {
     let (mut server, channel, first, back) = Returning::with_worker();
-    server.server.submit(server.now, channel, &jobs(1));
+    server.server.submit(server.now, channel, jobs(1));
     server.hear();
     let mut all = vec![first];
     for _ in 0..50 {

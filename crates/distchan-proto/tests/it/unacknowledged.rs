@@ -23,7 +23,7 @@ fn large_jobs(server: &mut Returning, channel: distchan_proto::ids::ChannelId) {
         let mut batch = OpenBatch::default();
         batch.payload.resize(1 << 20, 7);
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
-        server.server.submit(server.now, channel, &batch.take());
+        server.server.submit(server.now, channel, batch.take());
     }
     server.hear();
 }

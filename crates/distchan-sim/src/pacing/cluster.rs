@@ -152,7 +152,7 @@ impl Cluster {
             }
             let count = BATCH.min(self.case.jobs - self.sent);
             self.sent += count;
-            self.server.submit(self.now, self.channel, &jobs(count));
+            self.server.submit(self.now, self.channel, jobs(count));
         }
         while let Some(connection) = self.server.poll_ready() {
             let index = self.connections.iter().position(|other| *other == connection).expect("a known one");

@@ -158,7 +158,7 @@ impl ServerHost {
                 let batch = client.take_batch(world, name);
                 world.note("submit", index as u64, batch.entries.len() as u64);
                 world.oracle.submitted(index, &batch);
-                self.machine.submit(world.now, id, &batch);
+                self.machine.submit(world.now, id, batch);
                 has_acted = true;
             }
             if !client.is_closed && client.queued.is_empty() && client.left.iter().all(|left| *left == 0) {

@@ -63,7 +63,7 @@ impl Stage {
         let numbers = (first..first + jobs).filter(|_| self.dispatch.keys.is_some());
         let keys = numbers.map(|job| job % 5).collect();
         let batch = Batch { payload: Bytes::from(payload), entries, deadlines: deadlines.to_vec(), keys };
-        self.after(|stage| stage.dispatch.submit(stage.now, &batch));
+        self.after(|stage| stage.dispatch.submit(stage.now, batch));
     }
 
     /// Everything that the member's connection can write.

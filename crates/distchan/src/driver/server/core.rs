@@ -146,7 +146,7 @@ impl Core {
     pub(super) fn cancel(&mut self, now: Time, channel: ChannelId, job: JobId) {
         if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
             jobs.hurry(job);
-            self.feed(|| now);
+            self.feed(now);
             self.machine.cancel(now, channel, job);
         }
     }
@@ -155,7 +155,7 @@ impl Core {
     pub(super) fn cancel_sink(&mut self, now: Time, channel: ChannelId, sink: SinkId) {
         if let Some(jobs) = self.ends.get(channel.0 as usize).and_then(|ends| ends.jobs.as_ref()) {
             jobs.hurry_all();
-            self.feed(|| now);
+            self.feed(now);
             self.machine.cancel_sink(now, channel, sink);
         }
     }
@@ -223,16 +223,16 @@ impl Core {
     }
 
     /// The drain rule of [`ServerMachine`]; the connections' writers are woken.
-    pub(super) fn drain(&mut self, shared: &Shared) {
-        self.settle(shared);
+    pub(super) fn drain(&mut self, now: Time, shared: &Shared) {
+        self.settle(now, shared);
         while let Some(id) = self.machine.poll_ready() {
             self.wake_writer(id);
         }
     }
 
     /// The drain rule, where whoever calls may write to one connection itself: see [`Core::next_directly`].
-    pub(super) fn drain_but_for_one(&mut self, shared: &Shared) -> Option<ConnectionId> {
-        self.settle(shared);
+    pub(super) fn drain_but_for_one(&mut self, now: Time, shared: &Shared) -> Option<ConnectionId> {
+        self.settle(now, shared);
         let first = self.machine.poll_ready()?;
         while let Some(id) = self.machine.poll_ready() {
             self.wake_writer(id);
@@ -249,23 +249,23 @@ impl Core {
         }
     }
 
-    fn settle(&mut self, shared: &Shared) {
+    fn settle(&mut self, now: Time, shared: &Shared) {
         loop {
             while let Some(event) = self.machine.poll_event() {
                 self.carry_out(event, shared);
             }
-            if !self.feed(|| shared.now()) {
+            if !self.feed(now) {
                 break;
             }
         }
     }
 
     /// Hands jobs to channels whose workers wait for some; true where a channel's end may have brought events.
-    fn feed(&mut self, now: impl Fn() -> Time) -> bool {
+    fn feed(&mut self, now: Time) -> bool {
         let mut has_closed = false;
         for (index, ends) in self.ends.iter_mut().enumerate() {
             let id = ChannelId(u32::try_from(index).expect("channels are opened by hand"));
-            has_closed |= ends.feed(id, &mut self.machine, &now);
+            has_closed |= ends.feed(id, &mut self.machine, now);
         }
         has_closed
     }

@@ -12,7 +12,7 @@ use distchan_proto::server::ServerMachine;
 use distchan_proto::time::Time;
 
 use crate::channel::inbox::{End, Inbox};
-use crate::channel::outgoing::Outgoing;
+use crate::channel::outgoing::{Fetched, Outgoing};
 use crate::channel::sinks::Sinks;
 use crate::channel::{RecvError, SendErrorKind};
 
@@ -47,7 +47,7 @@ impl Ends {
         &mut self,
         id: ChannelId,
         machine: &mut ServerMachine,
-        now: impl Fn() -> Time,
+        now: Time,
     ) -> bool {
         let Some(jobs) = self.jobs.as_ref().filter(|_| !self.is_closed) else {
             return false;
@@ -55,25 +55,25 @@ impl Ends {
         if self.is_dry && !jobs.take_news() {
             return false;
         }
-        let fetched = loop {
+        let (has_lent, is_spent) = loop {
             let wants = machine.is_hungry(id);
-            let fetched = jobs.fetch(wants);
-            let Some(batch) = &fetched.batch else {
+            let Fetched { batch, has_lent, is_spent } = jobs.fetch(wants);
+            let Some(batch) = batch else {
                 self.is_dry = wants;
-                break fetched;
+                break (has_lent, is_spent);
             };
-            machine.submit(now(), id, batch);
+            machine.submit(now, id, batch);
         };
-        if fetched.has_lent {
+        if has_lent {
             let stats = machine.stats(id);
             jobs.limit_lent(stats.queued, stats.kept_bytes);
             self.is_dry = false;
         }
-        if fetched.is_spent {
+        if is_spent {
             self.is_closed = true;
             machine.close(id);
         }
-        fetched.is_spent
+        is_spent
     }
 
     /// Results for whoever wants them; given back where nobody does.

@@ -92,8 +92,9 @@ impl Shared {
 
     fn with_locked<T>(&self, mut core: MutexGuard<'_, Core>, call: impl FnOnce(&mut Core, Time) -> T) -> T {
         let before = core.poll_timeout();
-        let result = call(&mut core, self.clock.now());
-        core.drain(self);
+        let now = self.clock.now();
+        let result = call(&mut core, now);
+        core.drain(now, self);
         let after = core.poll_timeout();
         self.unlock(core);
         self.wake_if_sooner(before, after);
@@ -112,7 +113,7 @@ impl Shared {
         let before = core.poll_timeout();
         let now = self.clock.now();
         call(&mut core, now);
-        let ready = core.drain_but_for_one(self);
+        let ready = core.drain_but_for_one(now, self);
         let next = ready.and_then(|id| Some((id, core.next_directly(id, now)?)));
         let after = core.poll_timeout();
         self.unlock(core);
@@ -122,7 +123,7 @@ impl Shared {
             let _ = socket.write(&mut bytes);
             let mut core = self.core.lock();
             core.wrote_directly(id, now, bytes);
-            core.drain(self);
+            core.drain(now, self);
             self.unlock(core);
         }
     }

@@ -156,8 +156,9 @@ async fn run_connection(mut place: Place, seat: Seat, stream: Stream, peer: Peer
     let mut reading = tokio::spawn(run_reader(Arc::clone(&shared), reader, id));
     let written = pump::write(writer, &wake, |_| {
         let mut core = shared.core.lock();
-        let next = core.next(id, shared.clock.now());
-        core.drain(&shared);
+        let now = shared.clock.now();
+        let next = core.next(id, now);
+        core.drain(now, &shared);
         shared.unlock(core);
         next
     });
