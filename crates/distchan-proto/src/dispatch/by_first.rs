@@ -58,8 +58,14 @@ mod tests {
         for (first, lot) in [(1, 5), (11, 6), (21, 7)] {
             lots.insert(first, lot);
         }
-        assert_eq!([0, 1, 10, 11, 25].map(|job| lots.around(job)), [None, Some(5), Some(5), Some(6), Some(7)]);
-        assert_eq!([0, 1, 2, 12, 22].map(|job| lots.first_from(job)), [Some(1), Some(1), Some(11), Some(21), None]);
+        assert_eq!(
+            [0, 1, 10, 11, 25].map(|job| lots.around(job)),
+            [None, Some(5), Some(5), Some(6), Some(7)]
+        );
+        assert_eq!(
+            [0, 1, 2, 12, 22].map(|job| lots.first_from(job)),
+            [Some(1), Some(1), Some(11), Some(21), None]
+        );
         assert_eq!(lots.iter().collect::<Vec<_>>(), [(1, 5), (11, 6), (21, 7)]);
         lots.remove(11);
         lots.remove(21);

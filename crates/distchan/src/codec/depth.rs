@@ -3,14 +3,15 @@
 //! value is read.
 //!
 //! Every step of a reader goes through here. All of it is always inlined, so that nothing of it is left for what has no more in it than numbers
-//! and strings: as calls, the elements of an array of sixteen bytes cost as much as all the rest of a small struct.
+//! and strings: as calls, the elements of an array of sixteen bytes were a third of what it took to read a small struct.
 
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 
 /// What one value may ask for, and what it has gone beyond: not every format keeps an error's text.

@@ -43,12 +43,7 @@ impl Ends {
     }
 
     /// Hands jobs to the machine where its workers wait for some; true where the channel's end may have brought events.
-    pub(super) fn feed(
-        &mut self,
-        id: ChannelId,
-        machine: &mut ServerMachine,
-        now: Time,
-    ) -> bool {
+    pub(super) fn feed(&mut self, id: ChannelId, machine: &mut ServerMachine, now: Time) -> bool {
         let Some(jobs) = self.jobs.as_ref().filter(|_| !self.is_closed) else {
             return false;
         };
