@@ -85,6 +85,35 @@ impl TableWriter {
         }
     }
 
+    /// Names the payloads of the first of these entries, which begin at `start`, as long as each is the one and short result of the job behind the one
+    /// before and `fits`, given its length and what [`TableWriter::finish`] would append; returns how many that is.
+    #[inline]
+    pub(crate) fn push_run(
+        &mut self,
+        entries: &[Entry],
+        mut start: u32,
+        mut fits: impl FnMut(usize, usize) -> bool,
+    ) -> usize {
+        /// A difference of 1, which is 2 in zigzag.
+        const KEY: u8 = 2 << 3 | Kind::Last as u8;
+        let mut count = 0;
+        for entry in entries {
+            let follows = entry.kind == Kind::Last
+                && entry.job.0 == self.previous.wrapping_add(1)
+                && self.attempt == Some(entry.attempt);
+            match u8::try_from(entry.end - start) {
+                Ok(length @ 0..0x80) if follows && fits(length.into(), self.size_with_one_more()) => {
+                    self.table.extend_from_slice(&[KEY, length]);
+                }
+                _ => break,
+            }
+            self.previous = entry.job.0;
+            start = entry.end;
+            count += 1;
+        }
+        count
+    }
+
     /// Appends the table to the payloads in `body` and is ready for the next one.
     pub(crate) fn finish(&mut self, body: &mut Vec<u8>) {
         body.extend_from_slice(&self.table);
@@ -116,15 +145,24 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
     let mut deadlines = Vec::new();
     let (mut job, mut end, mut settled) = (0u64, 0usize, 0u64);
     while !table.is_empty() {
-        if let [key @ 0..0x80, length @ 0..0x80, rest @ ..] = table
+        if let [key @ 0..0x80, 0..0x80, ..] = *table
             && let Some(kind) = SHORT.get(usize::from(key & 7)).copied().flatten()
         {
-            // Two bytes, as nearly always: a job near the last one, with a short payload.
-            job = job.wrapping_add(varint::unzigzag(u64::from(key >> 3)).cast_unsigned());
-            end += usize::from(*length);
-            let end = u32::try_from(end).map_err(|_| TABLE)?;
-            entries.push(Entry { job: JobId(job), attempt, end, extra: 0, kind });
-            table = rest;
+            // Two bytes, as nearly always: a job near the last one, with a short payload, and others like it behind.
+            let (pairs, _) = table.as_chunks();
+            let count = pairs.iter().take_while(|[next, length]| *next == key && *length < 0x80).count();
+            let (run, _) = pairs.split_at(count);
+            let step = varint::unzigzag(u64::from(key >> 3)).cast_unsigned();
+            let behind: usize = end + run.iter().map(|[_, length]| usize::from(*length)).sum::<usize>();
+            u32::try_from(behind).map_err(|_| TABLE)?;
+            let mut at = u32::try_from(end).map_err(|_| TABLE)?;
+            entries.extend(run.iter().map(|[_, length]| {
+                job = job.wrapping_add(step);
+                at += u32::from(*length);
+                Entry { job: JobId(job), attempt, end: at, extra: 0, kind }
+            }));
+            end = behind;
+            table = table.get(run.as_flattened().len()..).unwrap_or_default();
             continue;
         }
         let key = varint::take(&mut table).ok_or(TABLE)?;
@@ -211,6 +249,50 @@ mod tests {
             read,
             [(Kind::Last, 9, 0, 0, 2), (Kind::Done, 4, 5, 2, 2), (Kind::Failed, u64::MAX, 0, 2, 5)]
         );
+    }
+
+    #[test]
+    fn a_run_is_written_as_its_entries_one_by_one_would_be() {
+        let kinds = [Kind::Last, Kind::Last, Kind::Last, Kind::Result, Kind::Done, Kind::Failed];
+        let mut state = 1u64;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut job = 0;
+        let mut end = 0;
+        let mut entries = Vec::new();
+        for _ in 0..5000 {
+            let step = [1, 1, 1, 1, 1, 1, 0, 2, u64::MAX][usize::try_from(draw(9)).unwrap()];
+            job = u64::wrapping_add(job, step);
+            end += u32::try_from([draw(0x80), draw(0x80), draw(300)][usize::try_from(draw(3)).unwrap()])
+                .unwrap();
+            let kind = kinds[usize::try_from(draw(6)).unwrap()];
+            entries.push(Entry { end, ..entry(kind, job, 0) });
+        }
+        let (mut singly, mut in_runs) = (TableWriter::default(), TableWriter::default());
+        let (mut at, mut start, mut longest) = (0, 0, 0);
+        while let Some(entry) = entries.get(at) {
+            in_runs.push(entry, (entry.end - start) as usize);
+            // What a run may take is asked of each of its entries, with the size of the table as it is then.
+            let mut left = draw(20);
+            let run = in_runs.push_run(&entries[at + 1..], entry.end, |length, table| {
+                assert!(length < 0x80 && table > TABLE_LENGTH);
+                left = left.saturating_sub(1);
+                left > 0
+            });
+            for entry in &entries[at..=at + run] {
+                singly.push(entry, (entry.end - start) as usize);
+                start = entry.end;
+            }
+            assert_eq!(in_runs.size_with_one_more(), singly.size_with_one_more());
+            (at, longest) = (at + 1 + run, longest.max(run));
+        }
+        assert!(longest > 5, "there were runs");
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        singly.finish(&mut first);
+        in_runs.finish(&mut second);
+        assert_eq!(first, second);
     }
 
     #[test]

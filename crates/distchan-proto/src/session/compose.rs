@@ -73,7 +73,7 @@ impl<'a> Composer<'a> {
         let mut pending = start..start;
         let mut room = self.room();
         let mut taken = 0;
-        for entry in batch.entries.iter().skip(first) {
+        while let Some((entry, others)) = batch.entries.get(first + taken..).and_then(<[_]>::split_first) {
             if !credit.is_open() {
                 break;
             }
@@ -95,8 +95,17 @@ impl<'a> Composer<'a> {
                 room = self.room();
             }
             credit.spend(limits::ENTRY_COST + size as u64);
-            start = entry.end;
-            taken += 1;
+            let run = self.table.push_run(others, entry.end, |size, table| {
+                let fits = credit.is_open() && size + table <= room;
+                if fits {
+                    room -= size;
+                    credit.spend(limits::ENTRY_COST + size as u64);
+                }
+                fits
+            });
+            start = batch.start(first + taken + 1 + run);
+            pending.end = pending.end.max(start);
+            taken += 1 + run;
         }
         self.put(&batch.payload, pending.start as usize..pending.end as usize);
         taken

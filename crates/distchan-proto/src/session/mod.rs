@@ -458,7 +458,7 @@ impl Session {
         };
         let piece = match piece {
             Piece::Shared(piece) if assembly.is_empty() && !more => return Ok(Some(piece)),
-            other => other,
+            piece @ (Piece::Shared(_) | Piece::Landed(_)) => piece,
         };
         if piece.len() == 0 {
             return Err(ProtocolError::Malformed("batch: an empty piece"));

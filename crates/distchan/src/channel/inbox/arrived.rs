@@ -94,10 +94,16 @@ impl Cursor {
     /// Goes on to the entry behind this one.
     #[inline]
     pub(crate) fn advance(&mut self) {
-        if let Some(entry) = self.entry() {
-            self.start = entry.end;
-            self.next += 1;
+        if let Some(entry) = self.entry().copied() {
+            self.pass(&entry);
         }
+    }
+
+    /// The same, where this is the next entry.
+    #[inline]
+    pub(crate) const fn pass(&mut self, entry: &Entry) {
+        self.start = entry.end;
+        self.next += 1;
     }
 
     /// The batch has been taken whole, or there is none: lets go of it, and says what it had cost.

@@ -141,7 +141,7 @@ impl<T> Intake<T> {
             answers.go_on(index + 1);
         }
         let decoded = self.decode(&entry, value).map_err(|error| (self.cursor.delivery(&entry), error));
-        self.cursor.advance();
+        self.cursor.pass(&entry);
         Some(decoded)
     }
 
