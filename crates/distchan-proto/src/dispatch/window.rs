@@ -8,6 +8,9 @@ use crate::time::Time;
 /// The work that should be in flight, beside what the line takes: far less than anyone waits for.
 const HORIZON: Duration = Duration::from_millis(10);
 
+/// ... and no more jobs than this, where they are very short: what lies in memory for longer than it lies in the cache is slow to come back to.
+const MOST_WITHIN_HORIZON: u32 = 4096;
+
 /// Where a worker begins, before anything is known of its jobs.
 const INITIAL: u32 = 16;
 
@@ -115,8 +118,9 @@ impl Window {
         self.was_full = false;
     }
 
-    /// Counts settled jobs; after a window's worth, or a few horizons, it follows the rate at which they were settled, by a factor of two at most.
-    pub(crate) fn settled(&mut self, now: Time, jobs: u32) {
+    /// Counts settled jobs; `ran_dry` is whether the worker has none left. After a window's worth, or a few horizons, it follows the rate at which
+    /// they were settled, by a factor of two at most.
+    pub(crate) fn settled(&mut self, now: Time, jobs: u32, ran_dry: bool) {
         if jobs > 0 {
             let each = self.quiet(now) / jobs;
             self.pace = (self.pace * (SMOOTHING - 1) + each) / SMOOTHING;
@@ -129,10 +133,14 @@ impl Window {
         }
         if self.was_full {
             let elapsed = (now - self.since).as_nanos().max(1);
-            let wanted = u128::from(self.settled) * self.horizon().as_nanos() / elapsed;
+            let within = |time: Duration| u128::from(self.settled) * time.as_nanos() / elapsed;
+            let wanted = within(HORIZON).min(MOST_WITHIN_HORIZON.into()) + within(2 * self.delay);
             let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-            let bounded = wanted.clamp(self.size / 2, self.size.saturating_mul(2));
-            self.size = bounded.clamp(self.smallest, self.largest);
+            let doubled = self.size.saturating_mul(2);
+            // Whoever has done all of a full window, and waits for more, is slow to be woken, or far away: its rate says nothing but how small the
+            // window is.
+            let least = if ran_dry { doubled.min(MOST_WITHIN_HORIZON) } else { self.size / 2 };
+            self.size = wanted.max(least).min(doubled).clamp(self.smallest, self.largest);
         }
         *self = Self { since: now, settled: 0, was_full: false, ..*self };
     }
@@ -153,7 +161,7 @@ mod tests {
         for _ in 0..jobs {
             now = now + per_job;
             window.filled();
-            window.settled(now, 1);
+            window.settled(now, 1, false);
         }
     }
 
@@ -161,7 +169,7 @@ mod tests {
     fn short_jobs_widen_it_and_long_ones_leave_hardly_any_prefetch() {
         let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
         run(&mut window, Duration::from_micros(1), 100_000);
-        assert!((9_000..=11_000).contains(&window.size()), "10 ms of 1 µs jobs: {}", window.size());
+        assert_eq!(window.size(), MOST_WITHIN_HORIZON, "not 10 ms of 1 µs jobs");
         run(&mut window, Duration::from_secs(1), 20_000);
         assert_eq!(window.size(), 2);
     }
@@ -176,7 +184,7 @@ mod tests {
         for _ in 0..20 {
             now = now + DELAY.max(Duration::from_micros(100) * window.size());
             window.filled();
-            window.settled(now, window.size());
+            window.settled(now, window.size(), false);
         }
         assert!((3_900..=4_300).contains(&window.size()), "410 ms of 100 µs jobs: {}", window.size());
     }
@@ -196,8 +204,28 @@ mod tests {
     #[test]
     fn a_worker_that_lacks_jobs_keeps_its_window() {
         let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
-        window.settled(Time::from_origin(Duration::from_secs(100)), 16);
+        window.settled(Time::from_origin(Duration::from_secs(100)), 16, true);
         assert_eq!(window.size(), 16);
+    }
+
+    #[test]
+    fn a_worker_that_is_slow_to_be_woken_is_not_given_ever_less() {
+        let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
+        window.set_delay(Duration::from_micros(100));
+        let mut now = Time::ZERO;
+        for _ in 0..20 {
+            // It does all that it has at once, whenever it is woken.
+            now = now + Duration::from_millis(30);
+            window.filled();
+            window.settled(now, window.size(), true);
+        }
+        assert_eq!(window.size(), MOST_WITHIN_HORIZON);
+        for _ in 0..20 {
+            now = now + Duration::from_millis(30);
+            window.filled();
+            window.settled(now, 10, false);
+        }
+        assert_eq!(window.size(), 3, "10 ms of 3 ms jobs");
     }
 
     #[test]
