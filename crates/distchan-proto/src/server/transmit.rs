@@ -35,8 +35,8 @@ impl ServerMachine {
                 // Small jobs first: each large value still gets its frame, so that neither starves the other.
                 peer.write_jobs(now, &mut self.channels, &mut self.table, out, limits::TRANSMIT_BYTES);
                 peer.write_pieces(out);
-                let is_stuck = out.len() == before && peer.session.outbox.is_empty();
-                if is_stuck || out.len() >= limits::TRANSMIT_BYTES {
+                let is_stuck = out.len() == before || peer.sending.is_empty();
+                if (is_stuck && peer.session.outbox.is_empty()) || out.len() >= limits::TRANSMIT_BYTES {
                     break;
                 }
             }

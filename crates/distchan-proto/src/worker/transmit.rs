@@ -23,8 +23,8 @@ impl WorkerMachine {
             // Small answers first: each large value still gets its frame, so that neither starves the other.
             self.write_answers(out, limits::TRANSMIT_BYTES);
             self.write_pieces(out);
-            let is_stuck = out.len() == before && self.session.outbox.is_empty();
-            if is_stuck || out.len() >= limits::TRANSMIT_BYTES {
+            let is_stuck = out.len() == before || self.sending.is_empty();
+            if (is_stuck && self.session.outbox.is_empty()) || out.len() >= limits::TRANSMIT_BYTES {
                 break;
             }
         }
