@@ -139,8 +139,8 @@ impl Window {
             let doubled = self.size.saturating_mul(2);
             // Whoever has done all of a full window, and waits for more, is slow to be woken, or far away: its rate says nothing but how small the
             // window is.
-            let least = if ran_dry { doubled.min(MOST_WITHIN_HORIZON) } else { self.size / 2 };
-            self.size = wanted.max(least).min(doubled).clamp(self.smallest, self.largest);
+            let least = if ran_dry { doubled.min(MOST_WITHIN_HORIZON) } else { 0 };
+            self.size = wanted.max(least).clamp(self.size / 2, doubled).clamp(self.smallest, self.largest);
         }
         *self = Self { since: now, settled: 0, was_full: false, ..*self };
     }
@@ -226,6 +226,14 @@ mod tests {
             window.settled(now, 10, false);
         }
         assert_eq!(window.size(), 3, "10 ms of 3 ms jobs");
+    }
+
+    #[test]
+    fn a_window_never_more_than_halves_also_where_its_worker_ran_dry() {
+        let mut window = Window { size: 20_000, ..Window::adaptive(Time::ZERO, 1, 65_536) };
+        window.filled();
+        window.settled(Time::from_origin(Duration::from_secs(1)), 20_000, true);
+        assert_eq!(window.size(), 10_000);
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub(crate) fn decode(body: &Bytes) -> Result<Batch, ProtocolError> {
                 Entry { job: JobId(job), attempt, end: at, extra: 0, kind }
             }));
             end = behind;
-            table = table.get(run.as_flattened().len()..).unwrap_or_default();
+            table = table.get(2 * count..).unwrap_or_default();
             continue;
         }
         let key = varint::take(&mut table).ok_or(TABLE)?;
@@ -255,19 +255,19 @@ mod tests {
     fn a_run_is_written_as_its_entries_one_by_one_would_be() {
         let kinds = [Kind::Last, Kind::Last, Kind::Last, Kind::Result, Kind::Done, Kind::Failed];
         let mut state = 1u64;
-        let mut draw = |below: u64| {
+        let mut draw = |below: u32| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) % below
+            u32::try_from(state >> 33).unwrap() % below
         };
-        let mut job = 0;
-        let mut end = 0;
+        let (mut job, mut end) = (0u64, 0);
         let mut entries = Vec::new();
         for _ in 0..5000 {
-            let step = [1, 1, 1, 1, 1, 1, 0, 2, u64::MAX][usize::try_from(draw(9)).unwrap()];
-            job = u64::wrapping_add(job, step);
-            end += u32::try_from([draw(0x80), draw(0x80), draw(300)][usize::try_from(draw(3)).unwrap()])
-                .unwrap();
-            let kind = kinds[usize::try_from(draw(6)).unwrap()];
+            let kind = kinds[draw(6) as usize];
+            // Mostly the next job, sometimes the same, the one behind the next, or the one before.
+            job = job.wrapping_add_signed([1, 1, 1, 1, 1, 1, 0, 2, -1][draw(9) as usize]);
+            let most = if draw(3) == 0 { 300 } else { 0x80 };
+            // A job that is done has no payload.
+            end += if kind == Kind::Done { 0 } else { draw(most) };
             entries.push(Entry { end, ..entry(kind, job, 0) });
         }
         let (mut singly, mut in_runs) = (TableWriter::default(), TableWriter::default());
@@ -293,6 +293,9 @@ mod tests {
         singly.finish(&mut first);
         in_runs.finish(&mut second);
         assert_eq!(first, second);
+        let mut body = vec![0; end as usize];
+        body.extend_from_slice(&first);
+        assert_eq!(decode(&Bytes::from(body)).unwrap().entries, entries, "and is read again");
     }
 
     #[test]

@@ -65,9 +65,6 @@ impl Outbox {
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
     pub(crate) fn take_pieces(&mut self, out: &mut Output) -> Vec<ChannelNo> {
         let mut finished = Vec::new();
-        if self.large.is_empty() {
-            return finished;
-        }
         for (channel, body) in &mut self.large {
             let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
             let room = limits::MAX_FRAME_BODY - payload.len();
