@@ -1,4 +1,4 @@
-//! Many values in one piece of memory: what the channels fill, the machines pass on, and the receivers read from.
+//! Many values, one behind the other: what the channels fill, the machines pass on, and the receivers read from.
 //! It knows neither what a value means nor how a batch looks on the wire.
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::limits;
+use crate::scattered::{Scattered, ScatteredMut};
 
 /// What an entry of a batch says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +67,9 @@ impl Entry {
 
 /// A batch that is complete: shared, never changed in its payload.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// All payloads, one behind the other.
-    pub payload: Bytes,
+pub struct Batch<P = Bytes> {
+    /// All payloads, one behind the other: in one piece of memory where they have come, in several where they are to be sent.
+    pub payload: P,
     /// What they are.
     pub entries: Vec<Entry>,
     /// The jobs that have a deadline, each by its index in `entries`, in order, and how long was left when the batch was sealed (on a
@@ -78,45 +79,55 @@ pub struct Batch {
     pub keys: Vec<u64>,
 }
 
+/// A batch that is to be sent.
+pub type Submission = Batch<Scattered>;
+
 impl Batch {
     /// What this batch costs of a window: its payload, and a little for every entry.
     #[must_use]
     pub fn cost(&self) -> u64 {
         cost(self.entries.len(), self.payload.len())
     }
+}
 
+impl<P> Batch<P> {
     /// The entries with where their payloads begin.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         let mut start = 0;
         self.entries.iter().map(move |entry| (std::mem::replace(&mut start, entry.end), entry))
     }
 
-    /// Where the payload of the entry at `index` begins.
-    pub(crate) fn start(&self, index: usize) -> u32 {
-        index.checked_sub(1).and_then(|previous| self.entries.get(previous)).map_or(0, |entry| entry.end)
-    }
-
-    /// A part of this batch of answers as a batch of its own; shares the payload.
-    pub(crate) fn part(&self, entries: std::ops::Range<usize>) -> Self {
+    /// A part of this batch as a batch of its own; `slice` shares the payload.
+    pub(crate) fn part(
+        &self,
+        entries: std::ops::Range<usize>,
+        slice: impl FnOnce(&P, std::ops::Range<usize>) -> P,
+    ) -> Self {
         let (start, end) = (self.start(entries.start), self.start(entries.end));
         let mut own: Vec<Entry> = self.entries.get(entries).unwrap_or_default().to_vec();
         for entry in &mut own {
             entry.end -= start;
         }
-        Self { payload: self.payload.slice(start as usize..end as usize), entries: own, ..Self::default() }
+        let payload = slice(&self.payload, start as usize..end as usize);
+        Self { payload, entries: own, deadlines: Vec::new(), keys: Vec::new() }
+    }
+
+    /// Where the payload of the entry at `index` begins.
+    pub(crate) fn start(&self, index: usize) -> u32 {
+        index.checked_sub(1).and_then(|previous| self.entries.get(previous)).map_or(0, |entry| entry.end)
     }
 }
 
 /// One value's bytes, inside a batch's payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece<'a> {
-    payload: &'a Bytes,
+    payload: &'a Scattered,
     start: usize,
     end: usize,
 }
 
 impl<'a> Piece<'a> {
-    pub(crate) const fn new(payload: &'a Bytes, start: u32, end: u32) -> Self {
+    pub(crate) const fn new(payload: &'a Scattered, start: u32, end: u32) -> Self {
         Self { payload, start: start as usize, end: end as usize }
     }
 
@@ -124,7 +135,7 @@ impl<'a> Piece<'a> {
         self.end - self.start
     }
 
-    pub(crate) const fn payload(&self) -> &'a Bytes {
+    pub(crate) const fn payload(&self) -> &'a Scattered {
         self.payload
     }
 
@@ -132,13 +143,8 @@ impl<'a> Piece<'a> {
         self.start..self.end
     }
 
-    /// To be copied.
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        self.payload.get(self.start..self.end).unwrap_or_default()
-    }
-
     /// To be kept without a copy.
-    pub(crate) fn shared(&self) -> Bytes {
+    pub(crate) fn shared(&self) -> Scattered {
         self.payload.slice(self.start..self.end)
     }
 }
@@ -146,18 +152,18 @@ impl<'a> Piece<'a> {
 /// Consecutive values' bytes, inside a batch's payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pieces<'a> {
-    payload: &'a Bytes,
+    payload: &'a Scattered,
     start: u32,
     ends: &'a [u32],
 }
 
 impl<'a> Pieces<'a> {
     /// The first begins at `start`, each further one where the one before ends.
-    pub(crate) const fn new(payload: &'a Bytes, start: u32, ends: &'a [u32]) -> Self {
+    pub(crate) const fn new(payload: &'a Scattered, start: u32, ends: &'a [u32]) -> Self {
         Self { payload, start, ends }
     }
 
-    pub(crate) const fn payload(&self) -> &'a Bytes {
+    pub(crate) const fn payload(&self) -> &'a Scattered {
         self.payload
     }
 
@@ -193,7 +199,7 @@ pub(crate) const fn cost(entries: usize, payload: usize) -> u64 {
 #[derive(Debug, Default)]
 pub struct OpenBatch {
     /// Where the next value is encoded, at the end.
-    pub payload: Vec<u8>,
+    pub payload: ScatteredMut,
     /// The key of each value, on a channel whose jobs have keys; else empty.
     pub keys: Vec<u64>,
     entries: Vec<Entry>,
@@ -244,18 +250,20 @@ impl OpenBatch {
 
     /// Closes the batch and leaves an empty one, with room for a little more than as much again: what comes next is nearly always like what
     /// came last, and to grow would be a copy. Deadlines are added to what it returns.
-    pub fn take(&mut self) -> Batch {
+    pub fn take(&mut self) -> Submission {
         let entries = self.entries.len().min(limits::BATCH_ENTRIES);
-        let largest = self.payload.len() / entries.max(1);
-        let payload = self.payload.len().min(limits::BATCH_BYTES);
+        let largest = self.payload.own_len() / entries.max(1);
+        let payload = self.payload.own_len().min(limits::BATCH_BYTES);
         let next = Self {
-            payload: Vec::with_capacity(payload + payload / 8 + largest.min(limits::BATCH_BYTES)),
+            payload: ScatteredMut::new(Vec::with_capacity(
+                payload + payload / 8 + largest.min(limits::BATCH_BYTES),
+            )),
             entries: Vec::with_capacity(entries + entries / 8 + 1),
             keys: Vec::new(),
         };
         let full = std::mem::replace(self, next);
         Batch {
-            payload: Bytes::from(full.payload),
+            payload: full.payload.freeze(),
             entries: full.entries,
             keys: full.keys,
             deadlines: Vec::new(),

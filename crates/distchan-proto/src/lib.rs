@@ -25,6 +25,7 @@ pub mod sabotage;
 #[cfg(not(feature = "sabotage"))]
 #[expect(unreachable_pub, reason = "it is public with the feature")]
 mod sabotage;
+pub mod scattered;
 pub mod schema;
 pub mod server;
 mod session;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use distchan_proto::ids::{Attempt, JobId, SinkId};
+use distchan_proto::scattered::ScatteredMut;
 
 use crate::dice::draw;
 use crate::plan::Plan;
@@ -128,6 +130,16 @@ pub(crate) fn result(plan: &Plan, of: ResultName) -> Vec<u8> {
     bytes.extend_from_slice(&of.index.to_le_bytes());
     fill(plan, of.name, 200 + u64::from(of.index), &mut bytes);
     bytes
+}
+
+/// Appends bytes as a codec does that leaves large ones where they are: those that name the job are copied, the others lie in two pieces.
+pub(crate) fn put(bytes: impl Into<Bytes>, out: &mut ScatteredMut) {
+    let bytes = bytes.into();
+    let name = bytes.len().min(16);
+    let middle = name + (bytes.len() - name) / 3;
+    out.put(&bytes.slice(..name));
+    out.put(&bytes.slice(name..middle));
+    out.put(&bytes.slice(middle..));
 }
 
 /// Which job these bytes are said to be of.

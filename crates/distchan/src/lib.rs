@@ -51,6 +51,7 @@ mod server;
 mod settings;
 pub mod transport;
 mod worker;
+pub mod zero_copy;
 
 pub use distchan_proto::error::Code;
 pub use distchan_proto::failure::AttemptEnd;

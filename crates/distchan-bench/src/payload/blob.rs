@@ -20,11 +20,13 @@ const ROW: usize = 256;
 /// The bytes in front that hold how many there are in all.
 const LEN: usize = size_of::<u64>();
 
-/// An id and bytes, the first of which say how many there should be. Encoded as with `serde_bytes`.
+/// An id and bytes, the first of which say how many there should be. Encoded as with `serde_bytes`, by all systems; distchan sends the bytes from
+/// where they lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Blob {
     id: u64,
     is_worked: bool,
+    #[serde(with = "distchan::zero_copy")]
     bytes: Bytes,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Batch, Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, ChannelNo, ConnectionId, JobId};
 use distchan_proto::worker::{OpenOptions, WorkerConfig, WorkerEvent, WorkerMachine};
 
@@ -38,7 +38,7 @@ pub(super) struct Node {
     pub(super) is_deceived: bool,
     links: BTreeMap<ChannelNo, usize>,
     inbox: VecDeque<Job>,
-    answers: BTreeMap<ChannelNo, VecDeque<Batch>>,
+    answers: BTreeMap<ChannelNo, VecDeque<Submission>>,
 }
 
 impl Node {
@@ -149,7 +149,7 @@ impl Node {
         }
         let mut batch = OpenBatch::default();
         for index in 0..count {
-            batch.payload.resize(batch.payload.len() + index * 7, 0x11);
+            batch.payload.own().extend(std::iter::repeat_n(0x11, index * 7));
             batch.push(Kind::Value, JobId(0), Attempt(0), 0);
         }
         self.answers.entry(no).or_default().push_back(batch.take());
@@ -234,7 +234,7 @@ impl Node {
 }
 
 fn put(job: &Job, out: &mut OpenBatch, kind: Kind, payload: &[u8]) {
-    out.payload.extend_from_slice(payload);
+    lane::put(payload, &mut out.payload);
     out.push(kind, job.id, job.attempt, 0);
 }
 

@@ -156,7 +156,7 @@ impl Dispatch {
         };
         if self.outcomes.is_ordered() || self.outcomes.holds(entry.job) {
             parts.flush(&mut self.outcomes);
-            self.outcomes.finish(entry.job, sink, parts.source().part(index..index + 1));
+            self.outcomes.finish(entry.job, sink, parts.source().part(index..index + 1, Bytes::slice));
         } else {
             parts.push(sink, parts.source().start(index), entry, &mut self.outcomes);
         }

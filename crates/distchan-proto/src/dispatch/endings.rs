@@ -198,7 +198,7 @@ impl Dispatch {
     /// Gives a job that nobody has an outcome that is no completion.
     pub(super) fn give_up(&mut self, job: JobId, ending: Ending, is_overdue: bool) {
         self.drop_twin(job);
-        let value = self.lots.job_mut(job).map(|(_, payload)| payload.shared());
+        let value = self.lots.job_mut(job).map(|(_, payload)| payload.shared().into_bytes());
         let (Some(settled), Some(value)) = (self.lots.end(job), value) else {
             return;
         };

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::batch::{Batch, Entry, Kind, Piece, Pieces};
+use crate::batch::{Entry, Kind, Piece, Pieces, Submission};
 use crate::dispatch::by_first::ByFirst;
 use crate::dispatch::lease::MemberId;
 use crate::ids::{Attempt, JobId, SinkId};
 use crate::sabotage::Sabotage;
+use crate::scattered::Scattered;
 use crate::time::Time;
 
 /// Where a job is.
@@ -181,7 +180,7 @@ impl Stretch<'_> {
 #[derive(Debug)]
 struct Lot {
     first: u64,
-    payload: Bytes,
+    payload: Scattered,
     /// Where each job's payload ends; it begins where the previous one's ends.
     ends: Vec<u32>,
     slots: Vec<Slot>,
@@ -213,7 +212,7 @@ pub(crate) struct Lots {
 
 impl Lots {
     /// Takes a batch of jobs with consecutive numbers from `first`.
-    pub(crate) fn insert(&mut self, first: u64, batch: Batch) {
+    pub(crate) fn insert(&mut self, first: u64, batch: Submission) {
         let count = batch.entries.len();
         self.unsettled += count as u64;
         self.bytes += batch.payload.len() as u64;
@@ -465,7 +464,7 @@ impl Lot {
 }
 
 impl Sinks {
-    fn of(batch: &Batch) -> Self {
+    fn of(batch: &Submission) -> Self {
         let mut all = batch.entries.iter().map(Entry::sink);
         let first = all.next().unwrap_or(SinkId::RECEIVER);
         if all.all(|sink| sink == first) {

@@ -33,7 +33,7 @@ mod window;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::batch::{Batch, Entry, Kind, Pieces};
+use crate::batch::{Batch, Entry, Kind, Pieces, Submission};
 use crate::dispatch::backlog::Backlog;
 use crate::dispatch::balance::Balance;
 use crate::dispatch::endings::BackingOff;
@@ -124,7 +124,7 @@ impl Dispatch {
     }
 
     /// Takes a batch of fresh jobs.
-    pub(crate) fn submit(&mut self, now: Time, mut batch: Batch) {
+    pub(crate) fn submit(&mut self, now: Time, mut batch: Submission) {
         assert!(!self.closed, "nothing is submitted to a closed channel");
         let count = batch.entries.len() as u64;
         let first = self.backlog.extend(count);

@@ -3,7 +3,7 @@
 use crate::frame::header::{self, FrameKind, Header};
 use crate::ids::ChannelNo;
 use crate::limits;
-use crate::transmit::{Mark, Output};
+use crate::scattered::{Mark, ScatteredMut};
 
 /// A frame whose body is being appended to `out`; [`FrameWriter::finish`] puts the header in front of it.
 #[derive(Debug)]
@@ -12,22 +12,22 @@ pub(crate) struct FrameWriter {
 }
 
 impl FrameWriter {
-    pub(crate) fn begin(out: &mut Output) -> Self {
+    pub(crate) fn begin(out: &mut ScatteredMut) -> Self {
         out.own().extend_from_slice(&[0; header::LENGTH]);
         Self { body: out.mark() }
     }
 
     /// How long the body is by now.
-    pub(crate) const fn len(&self, out: &Output) -> usize {
+    pub(crate) const fn len(&self, out: &ScatteredMut) -> usize {
         out.len_behind(&self.body)
     }
 
     /// The body, taken out again: it was copied.
-    pub(crate) fn take_body(&self, out: &mut Output) -> Vec<u8> {
+    pub(crate) fn take_body(&self, out: &mut ScatteredMut) -> Vec<u8> {
         out.take_behind(&self.body)
     }
 
-    pub(crate) fn finish(self, out: &mut Output, kind: FrameKind, channel: ChannelNo, flags: u8) {
+    pub(crate) fn finish(self, out: &mut ScatteredMut, kind: FrameKind, channel: ChannelNo, flags: u8) {
         let header = header_for(self.len(out), out.pieces_behind(&self.body), kind, flags, channel);
         let end = self.body.own();
         let head = end.checked_sub(header::LENGTH).and_then(|start| out.own().get_mut(start..end));
@@ -35,7 +35,7 @@ impl FrameWriter {
     }
 
     /// Takes the frame back: its body was taken out.
-    pub(crate) fn cancel(self, out: &mut Output) {
+    pub(crate) fn cancel(self, out: &mut ScatteredMut) {
         out.own().truncate(self.body.own() - header::LENGTH);
     }
 }

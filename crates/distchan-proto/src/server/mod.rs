@@ -16,7 +16,7 @@ mod transmit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::batch::Batch;
+use crate::batch::Submission;
 use crate::dispatch::lease::MemberId;
 use crate::error::Code;
 use crate::frame::batch::TableWriter;
@@ -170,7 +170,7 @@ impl ServerMachine {
 
     /// Hands over jobs, in order. Their numbers are given here, consecutively; `extra` of an entry is its sink. The batch's deadlines
     /// count from now.
-    pub fn submit(&mut self, now: Time, channel: ChannelId, batch: Batch) {
+    pub fn submit(&mut self, now: Time, channel: ChannelId, batch: Submission) {
         if batch.entries.is_empty() {
             return;
         }

@@ -4,13 +4,14 @@
 use crate::frame::batch::TableWriter;
 use crate::ids::ConnectionId;
 use crate::limits;
+use crate::scattered::ScatteredMut;
 use crate::server::ServerMachine;
 use crate::server::channel::Channel;
 use crate::server::peer::{Link, Peer};
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
-use crate::transmit::{Output, Transmit};
+use crate::transmit::Transmit;
 
 impl ServerMachine {
     /// The next connection that has something to write, and was not named since its last empty [`ServerMachine::poll_transmit`].
@@ -58,7 +59,7 @@ impl ServerMachine {
 
 impl Peer {
     /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
-    fn write_pieces(&mut self, out: &mut Output) {
+    fn write_pieces(&mut self, out: &mut ScatteredMut) {
         for no in self.session.outbox.take_pieces(out) {
             if let Some(link) = self.link(no)
                 && !link.is_sending
@@ -74,7 +75,7 @@ impl Peer {
         now: Time,
         channels: &mut [Channel],
         table: &mut TableWriter,
-        out: &mut Output,
+        out: &mut ScatteredMut,
         end: usize,
     ) {
         for _ in 0..self.sending.len() {

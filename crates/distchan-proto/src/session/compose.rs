@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::batch::{Batch, Entry, Piece, Pieces};
+use crate::batch::{Entry, Piece, Pieces, Submission};
 use crate::frame::batch::TableWriter;
 use crate::frame::encode::FrameWriter;
 use crate::frame::header::FrameKind;
 use crate::ids::{ChannelNo, JobId};
 use crate::limits;
+use crate::scattered::{Scattered, ScatteredMut};
 use crate::session::credit::Allowance;
 use crate::session::envelope::Envelope;
 use crate::session::outbox::Outbox;
-use crate::transmit::Output;
 
 /// A payload up to this size goes into a frame with others.
 const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
@@ -23,7 +23,7 @@ const LARGEST_SMALL: usize = limits::MAX_FRAME_BODY - 64;
 pub(crate) struct Composer<'a> {
     channel: ChannelNo,
     envelope: &'a Envelope,
-    out: &'a mut Output,
+    out: &'a mut ScatteredMut,
     outbox: &'a mut Outbox,
     table: &'a mut TableWriter,
     frame: Option<FrameWriter>,
@@ -35,7 +35,7 @@ impl<'a> Composer<'a> {
     pub(crate) const fn new(
         channel: ChannelNo,
         envelope: &'a Envelope,
-        out: &'a mut Output,
+        out: &'a mut ScatteredMut,
         outbox: &'a mut Outbox,
         table: &'a mut TableWriter,
         end: usize,
@@ -67,7 +67,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Takes entries of a batch of answers, from the one at `first` on, as far as there are room and credit; returns how many.
-    pub(crate) fn push_answers(&mut self, batch: &Batch, first: usize, credit: &mut Allowance) -> usize {
+    pub(crate) fn push_answers(&mut self, batch: &Submission, first: usize, credit: &mut Allowance) -> usize {
         let mut start = batch.start(first);
         // What stands in the table already, and is still to be copied behind the payloads of its frame, which has so much room.
         let mut pending = start..start;
@@ -118,11 +118,11 @@ impl<'a> Composer<'a> {
     }
 
     /// Appends a part of a payload to the frame; what is to be sealed must lie in one piece.
-    fn put(&mut self, payload: &Bytes, range: Range<usize>) {
+    fn put(&mut self, payload: &Scattered, range: Range<usize>) {
         if self.envelope.is_plain() {
-            self.out.put_slice_of(payload, range);
+            self.out.put_part_of(payload, range);
         } else {
-            self.out.own().extend_from_slice(payload.get(range).unwrap_or_default());
+            payload.copy_to(range, self.out.own());
         }
     }
 
@@ -168,7 +168,10 @@ impl<'a> Composer<'a> {
         if self.envelope.is_plain() {
             self.outbox.put_large(self.channel, piece.shared(), table);
         } else {
-            self.put_sealed([piece.bytes(), &table].concat());
+            let mut body = Vec::with_capacity(piece.len() + table.len());
+            piece.payload().copy_to(piece.range(), &mut body);
+            body.append(&mut table);
+            self.put_sealed(body);
         }
     }
 
@@ -193,7 +196,7 @@ impl<'a> Composer<'a> {
             self.out.own().extend_from_slice(&sealed);
             frame.finish(self.out, FrameKind::Batch, self.channel, 0);
         } else {
-            self.outbox.put_large(self.channel, sealed.into(), Vec::new());
+            self.outbox.put_large(self.channel, Bytes::from(sealed).into(), Vec::new());
         }
     }
 }

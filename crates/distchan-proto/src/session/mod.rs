@@ -22,6 +22,7 @@ use crate::frame::control::{Ack, Control, Goodbye, Hello, Welcome};
 use crate::frame::preamble;
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::scattered::ScatteredMut;
 use crate::session::assembly::Assembly;
 use crate::session::budget::{Action, Budget};
 pub(crate) use crate::session::incoming::Incoming;
@@ -30,7 +31,7 @@ use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
 use crate::session::state::{Phase, State};
 use crate::time::Time;
-use crate::transmit::{Output, Transmit};
+use crate::transmit::Transmit;
 
 /// Which end of the connection this is, and what that end has to say at the beginning.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(crate) struct Session {
 /// What is being written at once.
 #[derive(Debug)]
 pub(crate) struct Transmission {
-    pub(crate) out: Output,
+    pub(crate) out: ScatteredMut,
     /// Up to here it concerns the connection alone.
     raw: usize,
 }
@@ -221,7 +222,7 @@ impl Session {
             self.replay.said();
         }
         let raw = out.len();
-        Transmission { out: Output::new(out), raw }
+        Transmission { out: ScatteredMut::new(out), raw }
     }
 
     /// Whether frames of the session may be written now.

@@ -11,7 +11,7 @@ use crate::frame::encode::FrameWriter;
 use crate::frame::header::{FLAG_MORE, FrameKind};
 use crate::ids::ChannelNo;
 use crate::limits;
-use crate::transmit::Output;
+use crate::scattered::{Scattered, ScatteredMut};
 
 /// Bytes and bodies that wait for the writer.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Outbox {
 /// A body of more than one frame: the payload is shared with whoever keeps the value, only the table is new.
 #[derive(Debug)]
 struct LargeBody {
-    payload: Bytes,
+    payload: Scattered,
     table: Bytes,
 }
 
@@ -43,7 +43,7 @@ impl Outbox {
     }
 
     /// Queues a body that is larger than a frame.
-    pub(crate) fn put_large(&mut self, channel: ChannelNo, payload: Bytes, table: Vec<u8>) {
+    pub(crate) fn put_large(&mut self, channel: ChannelNo, payload: Scattered, table: Vec<u8>) {
         let previous = self.large.insert(channel, LargeBody { payload, table: Bytes::from(table) });
         assert!(previous.is_none(), "a channel's bodies leave one after the other");
     }
@@ -58,12 +58,12 @@ impl Outbox {
     }
 
     /// Moves all control messages to `out`.
-    pub(crate) fn take_control(&mut self, out: &mut Output) {
+    pub(crate) fn take_control(&mut self, out: &mut ScatteredMut) {
         out.own().append(&mut self.control);
     }
 
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
-    pub(crate) fn take_pieces(&mut self, out: &mut Output) -> Vec<ChannelNo> {
+    pub(crate) fn take_pieces(&mut self, out: &mut ScatteredMut) -> Vec<ChannelNo> {
         let mut finished = Vec::new();
         for (channel, body) in &mut self.large {
             let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
@@ -71,7 +71,7 @@ impl Outbox {
             let table = body.table.split_to(body.table.len().min(room));
             let more = !(body.payload.is_empty() && body.table.is_empty());
             let frame = FrameWriter::begin(out);
-            out.put(&payload);
+            out.put_part_of(&payload, 0..payload.len());
             out.put(&table);
             frame.finish(out, FrameKind::Batch, *channel, if more { FLAG_MORE } else { 0 });
             if !more {

@@ -7,7 +7,8 @@ use bytes::BytesMut;
 
 use crate::error::ProtocolError;
 use crate::limits;
-use crate::transmit::{Output, Transmit};
+use crate::scattered::ScatteredMut;
+use crate::transmit::Transmit;
 
 /// Buffers that are used again, at most, while the peer lacks something, and how large they may be. With fewer a fast connection would ask the
 /// system for memory with every write.
@@ -109,15 +110,15 @@ impl Replay {
         }
     }
 
-    /// Ends what is to be written at once: the whole of it, and what of it belongs to the session: see [`Output::finish`].
-    pub(crate) fn wrap(&mut self, out: Output, from: usize, farewell: usize) -> (Transmit, Transmit) {
+    /// Ends what is to be written at once: the whole of it, and what of it belongs to the session: see [`Transmit::of`].
+    pub(crate) fn wrap(&mut self, out: ScatteredMut, from: usize, farewell: usize) -> (Transmit, Transmit) {
         if out.len() > SHORT {
-            return out.finish(from, farewell);
+            return Transmit::of(out, from, farewell);
         }
         if self.block.capacity() < out.len() {
             self.block = BytesMut::with_capacity(BLOCK);
         }
-        let (all, kept, buffer) = out.finish_in(&mut self.block, from, farewell);
+        let (all, kept, buffer) = Transmit::of_short(out, &mut self.block, from, farewell);
         self.put_back(buffer);
         (all, kept)
     }
@@ -204,21 +205,20 @@ mod tests {
     use crate::frame::encode;
     use crate::frame::header::{self, FrameKind};
     use crate::ids::ChannelNo;
-    use crate::transmit::Output;
 
     fn frames(count: usize) -> Transmit {
         frames_in(Vec::new(), count)
     }
 
     fn frames_in(buffer: Vec<u8>, count: usize) -> Transmit {
-        let mut out = Output::new(buffer);
+        let mut out = ScatteredMut::new(buffer);
         for index in 0..count {
             encode::put_with(out.own(), ChannelNo(7), |body| {
                 body.resize(body.len() + index, 7);
                 FrameKind::Leave
             });
         }
-        out.finish(0, 0).0
+        Transmit::of(out, 0, 0).0
     }
 
     #[test]

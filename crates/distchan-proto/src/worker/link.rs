@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::batch::{Batch, Kind};
+use crate::batch::{Kind, Submission};
 use crate::frame::control::{Direction, Open};
 use crate::frame::runs::{RunList, Runs};
 use crate::ids::ChannelNo;
 use crate::limits;
+use crate::scattered::Scattered;
 use crate::session::compose::Composer;
 use crate::session::credit::Allowance;
 use crate::session::envelope::Envelope;
@@ -53,7 +54,7 @@ pub(crate) struct Link {
     /// Cancelled while a body was still arriving: they may be in it.
     pub(crate) cancelled_early: Vec<Runs>,
     /// Answers for the connection's writer, and how many entries of the first have been written.
-    out: VecDeque<Batch>,
+    out: VecDeque<Submission>,
     written: usize,
     /// Whether the link stands in the machine's list of those with something to write.
     pub(crate) is_sending: bool,
@@ -148,7 +149,7 @@ impl Link {
     /// Drops the values that have been sent of a batch.
     fn drop_written(&mut self) {
         if let Some(batch) = self.out.front_mut() {
-            *batch = batch.part(self.written..batch.entries.len());
+            *batch = batch.part(self.written..batch.entries.len(), Scattered::slice);
         }
         self.written = 0;
     }
@@ -177,7 +178,7 @@ impl Link {
         self.out.is_empty()
     }
 
-    pub(crate) fn submit(&mut self, batch: Batch) {
+    pub(crate) fn submit(&mut self, batch: Submission) {
         for entry in &batch.entries {
             let is_end = !matches!(entry.kind, Kind::Value | Kind::Result | Kind::Void);
             if is_end {

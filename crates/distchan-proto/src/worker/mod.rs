@@ -10,7 +10,7 @@ mod transmit;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::batch::Batch;
+use crate::batch::Submission;
 use crate::compression;
 use crate::error::Code;
 use crate::frame::batch::TableWriter;
@@ -148,7 +148,7 @@ impl WorkerMachine {
     }
 
     /// Hands over answers (or, on a channel from the workers, values), in order.
-    pub fn submit(&mut self, no: ChannelNo, batch: Batch) {
+    pub fn submit(&mut self, no: ChannelNo, batch: Submission) {
         if let Some(link) = self.links.get_mut(&no)
             && link.takes()
             && !batch.entries.is_empty()

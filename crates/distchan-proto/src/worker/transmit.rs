@@ -4,10 +4,11 @@
 use crate::error::Code;
 use crate::frame::control::{Control, Direction};
 use crate::limits;
+use crate::scattered::ScatteredMut;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
-use crate::transmit::{Output, Transmit};
+use crate::transmit::Transmit;
 use crate::worker::WorkerMachine;
 use crate::worker::link::LinkState;
 
@@ -54,13 +55,13 @@ impl WorkerMachine {
         matches!(self.session.state().phase(), Phase::Closing | Phase::Closed)
     }
 
-    fn write_pieces(&mut self, out: &mut Output) {
+    fn write_pieces(&mut self, out: &mut ScatteredMut) {
         for no in self.session.outbox.take_pieces(out) {
             self.mark_sending(no);
         }
     }
 
-    fn write_answers(&mut self, out: &mut Output, end: usize) {
+    fn write_answers(&mut self, out: &mut ScatteredMut, end: usize) {
         for _ in 0..self.sending.len() {
             if out.len() >= end {
                 return;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Batch, Kind, OpenBatch, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::failure::Failure;
 use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId};
@@ -261,10 +261,10 @@ pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, machine: &T, docu
 }
 
 /// Entries for [`ServerMachine::submit`] or [`WorkerMachine::submit`]: kind, job, payload, further jobs of a run.
-pub(crate) fn batch(attempt: u32, entries: &[(Kind, u64, &str, u32)]) -> Batch {
+pub(crate) fn batch(attempt: u32, entries: &[(Kind, u64, &str, u32)]) -> Submission {
     let mut open = OpenBatch::default();
     for (kind, job, payload, extra) in entries {
-        open.payload.extend_from_slice(payload.as_bytes());
+        open.payload.own().extend_from_slice(payload.as_bytes());
         open.push(*kind, JobId(*job), Attempt(attempt), *extra);
     }
     open.take()

@@ -106,7 +106,7 @@ pub(crate) fn large(document: &Document) -> Check {
 
     let payload = Bytes::from(vec![b'A'; 600_000]);
     let entries = vec![Entry { job: JobId(1), attempt: Attempt::FIRST, end: 600_000, extra: 0, kind: Last }];
-    pair.worker.submit(no, Batch { payload, entries, ..Batch::default() });
+    pair.worker.submit(no, Batch { payload: payload.into(), entries, ..Batch::default() });
     let answer = pair.take_from_worker();
     pair.server_events();
     pair.server_hears_bytes(&answer);

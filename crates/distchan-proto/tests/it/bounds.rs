@@ -127,7 +127,7 @@ fn workers_that_come_while_credit_is_withheld_wait_like_the_others() {
     };
     let value = || {
         let mut batch = OpenBatch::default();
-        batch.payload.resize(8 * MIB, 1);
+        batch.payload.own().resize(8 * MIB, 1);
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
         batch.take()
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Entry, Kind};
+use distchan_proto::batch::{Entry, Kind, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::failure::{AttemptEnd, Ending};
 use distchan_proto::ids::{Attempt, ChannelId, JobId, SinkId};
@@ -36,7 +36,7 @@ fn submit_timed(cluster: &mut Cluster, channel: ChannelId, values: &[&'static [u
         entries.push(Entry { job: JobId(0), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Value });
     }
     let deadlines = (0..u32::try_from(values.len()).unwrap()).map(|index| (index, left)).collect();
-    let batch = Batch { payload: values.concat().into(), entries, deadlines, ..Batch::default() };
+    let batch = Submission { payload: values.concat().into(), entries, deadlines, ..Submission::default() };
     cluster.server.submit(cluster.now, channel, batch);
     cluster.drain();
 }
@@ -115,12 +115,12 @@ fn jobs_that_no_worker_has_are_cancelled_unseen_also_before_they_come() {
     }
 }
 
-fn cluster_batch(values: &[&'static [u8]]) -> Batch {
+fn cluster_batch(values: &[&'static [u8]]) -> Submission {
     let entry = |end| Entry { job: JobId(0), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Value };
-    Batch {
+    Submission {
         payload: values.concat().into(),
         entries: (1..).take(values.len()).map(entry).collect(),
-        ..Batch::default()
+        ..Submission::default()
     }
 }
 
@@ -206,7 +206,7 @@ fn whoever_is_gone_is_not_told_and_whoever_is_there_can_be_told_much() {
     let jobs = cluster.nodes[0].take_jobs();
     let even = jobs.iter().filter(|job| job.id.0 % 2 == 0);
     let entry = |job: &Job| Entry { job: job.id, attempt: job.attempt, end: 0, extra: 0, kind: Kind::Done };
-    cluster.nodes[0].answer(NO, Batch { entries: even.map(entry).collect(), ..Batch::default() });
+    cluster.nodes[0].answer(NO, Submission { entries: even.map(entry).collect(), ..Submission::default() });
     cluster.settle();
     // No two of these are neighbours: a run each.
     cluster.server.cancel_sink(cluster.now, channel, SinkId::RECEIVER);

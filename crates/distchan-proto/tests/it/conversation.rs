@@ -115,7 +115,7 @@ fn serve(script: &Script, cluster: &mut Cluster, index: usize) {
             let node = &mut cluster.nodes[index];
             node.machine.started(job.no, job.id, job.attempt);
             let mut value = OpenBatch::default();
-            value.payload.extend_from_slice(&job.bytes);
+            value.payload.own().extend_from_slice(&job.bytes);
             value.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
             node.answer(UP, value.take());
             match job.id.0 % 5 {

@@ -1,7 +1,7 @@
 //! Jobs go out in turn and in order; results come back whole, once, and in order where that was asked for; closing means done.
 
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, JobId, SinkId};
 use distchan_proto::limits;
 use distchan_proto::server::ChannelOptions;
@@ -204,10 +204,10 @@ fn one_way(name: &str, direction: Direction) -> ChannelSpec {
     ChannelSpec { direction, ..spec(name) }
 }
 
-fn values(values: &[&[u8]]) -> Batch {
+fn values(values: &[&[u8]]) -> Submission {
     let mut batch = OpenBatch::default();
     for value in values {
-        batch.payload.extend_from_slice(value);
+        batch.payload.own().extend_from_slice(value);
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     }
     batch.take()

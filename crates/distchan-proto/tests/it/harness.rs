@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::failure::Failure;
 use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId, SinkId};
@@ -48,7 +48,7 @@ pub(crate) struct Cluster {
     pub(crate) finished: Vec<ChannelId>,
     pub(crate) refused: Vec<(Option<String>, Code, String)>,
     pub(crate) gone: Vec<String>,
-    pub(crate) waiting: BTreeMap<ChannelId, VecDeque<Batch>>,
+    pub(crate) waiting: BTreeMap<ChannelId, VecDeque<Submission>>,
     pub(crate) closing: BTreeSet<ChannelId>,
     /// Sessions whose worker went away, and came back.
     pub(crate) away: Vec<String>,
@@ -134,7 +134,7 @@ impl Cluster {
 
     pub(crate) fn send_to(&mut self, channel: ChannelId, sink: SinkId, value: &[u8]) {
         let mut batch = OpenBatch::default();
-        batch.payload.extend_from_slice(value);
+        batch.payload.own().extend_from_slice(value);
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, sink.0);
         self.waiting.entry(channel).or_default().push_back(batch.take());
         self.drain();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, ChannelNo, ConnectionId, JobId, SessionId};
 use distchan_proto::worker::{WorkerEvent, WorkerMachine};
@@ -82,7 +82,7 @@ pub(crate) struct Node {
     /// Deliveries that nobody wants any more, as this worker was told.
     pub(crate) cancelled: Vec<(JobId, Attempt)>,
     /// Answers that wait until the machine wants them.
-    answers: BTreeMap<ChannelNo, VecDeque<Batch>>,
+    answers: BTreeMap<ChannelNo, VecDeque<Submission>>,
     pub(crate) opened: BTreeMap<ChannelNo, usize>,
     pub(crate) refused: BTreeMap<ChannelNo, (Code, String)>,
     pub(crate) finished: Vec<ChannelNo>,
@@ -209,7 +209,7 @@ impl Node {
     }
 
     /// Hands over answers (or, on a channel from the workers, values) when the machine wants them.
-    pub(crate) fn answer(&mut self, no: ChannelNo, batch: Batch) {
+    pub(crate) fn answer(&mut self, no: ChannelNo, batch: Submission) {
         self.answers.entry(no).or_default().push_back(batch);
         self.drain();
     }
@@ -242,10 +242,10 @@ impl Node {
             return self.end(job, Kind::Done, b"");
         };
         for result in earlier {
-            batch.payload.extend_from_slice(result);
+            batch.payload.own().extend_from_slice(result);
             batch.push(Kind::Result, job.id, job.attempt, 0);
         }
-        batch.payload.extend_from_slice(last);
+        batch.payload.own().extend_from_slice(last);
         batch.push(Kind::Last, job.id, job.attempt, 0);
         self.answer(job.no, batch.take());
     }
@@ -309,9 +309,9 @@ impl Node {
 }
 
 /// A batch of one entry.
-pub(crate) fn one(job: &Job, kind: Kind, payload: &[u8]) -> Batch {
+pub(crate) fn one(job: &Job, kind: Kind, payload: &[u8]) -> Submission {
     let mut batch = OpenBatch::default();
-    batch.payload.extend_from_slice(payload);
+    batch.payload.own().extend_from_slice(payload);
     batch.push(kind, job.id, job.attempt, 0);
     batch.take()
 }

@@ -33,7 +33,7 @@ fn server_for(spec: &ChannelSpec) -> (ServerMachine, ConnectionId) {
         .unwrap();
     let mut batch = OpenBatch::default();
     for job in 1..=JOBS {
-        batch.payload.extend_from_slice(format!("job {job}").as_bytes());
+        batch.payload.own().extend_from_slice(format!("job {job}").as_bytes());
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     }
     server.submit(NOW, channel, batch.take());
@@ -57,7 +57,7 @@ fn react(worker: &mut WorkerMachine, delivered: &mut Delivered) -> Vec<u8> {
         };
         let mut answers = OpenBatch::default();
         let mut push = |kind, job, attempt, payload: &str| {
-            answers.payload.extend_from_slice(payload.as_bytes());
+            answers.payload.own().extend_from_slice(payload.as_bytes());
             answers.push(kind, job, attempt, 0);
         };
         for (_, entry) in batch.iter() {

@@ -133,7 +133,7 @@ fn answers_of_one_batch_go_to_their_jobs_whatever_lies_between() {
         cluster.nodes[0].take_jobs();
         let mut batch = OpenBatch::default();
         let mut push = |kind, job, payload: &[u8]| {
-            batch.payload.extend_from_slice(payload);
+            batch.payload.own().extend_from_slice(payload);
             batch.push(kind, JobId(job), Attempt::FIRST, 0);
         };
         push(Kind::Result, 1, b"1a");

@@ -51,7 +51,7 @@ impl Stranger {
         stranger.say(&wire::open(1, "work", 0));
         let mut batch = distchan_proto::batch::OpenBatch::default();
         for job in 1..=jobs {
-            batch.payload.extend_from_slice(job.to_string().as_bytes());
+            batch.payload.own().extend_from_slice(job.to_string().as_bytes());
             let (kind, id) = (distchan_proto::batch::Kind::Value, distchan_proto::ids::JobId(0));
             batch.push(kind, id, distchan_proto::ids::Attempt::FIRST, 0);
         }

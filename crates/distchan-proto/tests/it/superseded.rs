@@ -1,6 +1,6 @@
 //! Who may go on with a session: the worker that it was given to, over its newest connection. Everybody else gets a new one.
 
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, JobId};
 
@@ -14,10 +14,10 @@ const SUPERSEDED: u64 = 12;
 /// What is wrong with a claim.
 type Change = Box<dyn Fn(&mut Back)>;
 
-fn jobs(count: u64) -> Batch {
+fn jobs(count: u64) -> Submission {
     let mut batch = OpenBatch::default();
     for job in 1..=count {
-        batch.payload.extend_from_slice(job.to_string().as_bytes());
+        batch.payload.own().extend_from_slice(job.to_string().as_bytes());
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     }
     batch.take()

@@ -21,7 +21,7 @@ const MOST: usize = limits::MAX_UNACKNOWLEDGED + limits::TRANSMIT_BYTES + 2 * li
 fn large_jobs(server: &mut Returning, channel: distchan_proto::ids::ChannelId) {
     for _ in 0..8 {
         let mut batch = OpenBatch::default();
-        batch.payload.resize(1 << 20, 7);
+        batch.payload.own().resize(1 << 20, 7);
         batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
         server.server.submit(server.now, channel, batch.take());
     }
@@ -92,7 +92,7 @@ fn a_server_that_never_acknowledges_stops_the_worker() {
     write(&mut worker);
     for job in 1..=30 {
         let mut batch = OpenBatch::default();
-        batch.payload.resize(1 << 20, 7);
+        batch.payload.own().resize(1 << 20, 7);
         batch.push(Kind::Last, JobId(job), Attempt::FIRST, 0);
         worker.submit(no, batch.take());
         write(&mut worker);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, JobId};
 use distchan_proto::schema::Schema;
 use distchan_proto::server::{ChannelOptions, Loss};
@@ -21,10 +21,10 @@ fn up() -> ChannelSpec {
     ChannelSpec { direction: Direction::Up, result: Schema::of::<()>(false), ..spec("up") }
 }
 
-fn value(number: u32, size: usize) -> Batch {
+fn value(number: u32, size: usize) -> Submission {
     let mut batch = OpenBatch::default();
-    batch.payload.extend_from_slice(&number.to_le_bytes());
-    batch.payload.resize(4 + size, 9);
+    batch.payload.own().extend_from_slice(&number.to_le_bytes());
+    batch.payload.own().resize(4 + size, 9);
     batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
     batch.take()
 }

@@ -1,6 +1,6 @@
 //! The server's own figures against what has happened: what it counts, and what it keeps.
 
-use distchan_proto::batch::Batch;
+use distchan_proto::batch::Submission;
 use distchan_proto::ids::JobId;
 use distchan_proto::{ChannelStats, Direction};
 
@@ -36,7 +36,7 @@ struct Lot {
 }
 
 impl Books {
-    fn submit(&mut self, batch: &Batch) {
+    fn submit(&mut self, batch: &Submission) {
         let (open, bytes) = (batch.entries.len() as u64, batch.payload.len() as u64);
         self.lots.push(Lot { first: self.submitted + 1, bytes, open });
         self.submitted += open;
@@ -58,7 +58,7 @@ impl Books {
 
 impl Oracle {
     /// Jobs were handed to the machine.
-    pub(crate) fn submitted(&mut self, index: usize, batch: &Batch) {
+    pub(crate) fn submitted(&mut self, index: usize, batch: &Submission) {
         if let Some(channel) = self.channels.get_mut(index) {
             channel.books.submit(batch);
         }

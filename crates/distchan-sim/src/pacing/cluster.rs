@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, ChannelId, ConnectionId, JobId};
 use distchan_proto::limits;
 use distchan_proto::schema::Schema;
@@ -191,7 +191,7 @@ impl Cluster {
     }
 }
 
-fn jobs(count: u64) -> Batch {
+fn jobs(count: u64) -> Submission {
     let mut batch = OpenBatch::default();
     (0..count).for_each(|_| batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0));
     batch.take()

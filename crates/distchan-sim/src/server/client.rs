@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use distchan_proto::Direction;
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, ChannelId, JobId, SinkId};
 use distchan_proto::time::Time;
 use rand::RngExt;
@@ -64,7 +64,7 @@ impl Client {
         self.unread == 0
     }
 
-    fn take_batch(&mut self, world: &mut World, name: impl Fn(u64) -> JobName) -> Batch {
+    fn take_batch(&mut self, world: &mut World, name: impl Fn(u64) -> JobName) -> Submission {
         let most = world.dice.clients.random_range(1..=32);
         let mut batch = OpenBatch::default();
         let mut deadlines = Vec::new();
@@ -72,7 +72,7 @@ impl Client {
             && let Some(number) = self.queued.next()
         {
             let name = name(number);
-            batch.payload.extend_from_slice(&job::payload(&world.plan, name));
+            job::put(job::payload(&world.plan, name), &mut batch.payload);
             let plan = world.plan.channels.get(name.channel as usize);
             batch.keys.extend(plan.filter(|plan| plan.policy.by_key).map(|_| job::key(name)));
             if let Some(deadline) = self.deadlines.pop_front().flatten() {
@@ -83,7 +83,7 @@ impl Client {
             }
             batch.push(Kind::Value, JobId(0), Attempt::FIRST, Fate::of(&world.plan, name).sink.0);
         }
-        Batch { deadlines, ..batch.take() }
+        Submission { deadlines, ..batch.take() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Batch, Kind, OpenBatch, Submission};
 use distchan_proto::error::Code;
 use distchan_proto::ids::{Attempt, ChannelNo, JobId};
 use distchan_proto::worker::{OpenOptions, WorkerEvent as Said};
@@ -35,7 +35,7 @@ pub(super) struct WorkerChannel {
     bytes: u64,
     pub(super) running: u32,
     pub(super) answers: OpenBatch,
-    full: VecDeque<Batch>,
+    full: VecDeque<Submission>,
 }
 
 /// Values that were sent unasked.
@@ -358,7 +358,7 @@ impl WorkerHost {
             let stream = Stream { channel: channel.index, life: self.life, number: *number };
             let count = if channel.is_open && channel.full.len() < 4 { (most - *sent).min(10) } else { 0 };
             for _ in 0..count {
-                channel.answers.payload.extend_from_slice(&value(stream, *sent));
+                job::put(value(stream, *sent), &mut channel.answers.payload);
                 channel.answers.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
                 *sent += 1;
             }

@@ -205,7 +205,7 @@ impl WorkerHost {
         let until = if world.dice.workers.random_range(0..10) < 7 { all } else { (task.said + 1).min(all) };
         while task.said < until {
             let of = ResultName { name: task.delivery.name, attempt, life, index: task.said };
-            channel.answers.payload.extend_from_slice(&job::result(&world.plan, of));
+            job::put(job::result(&world.plan, of), &mut channel.answers.payload);
             task.said += 1;
             if task.said == all && world.dice.workers.random_range(0..10) < 7 {
                 return self.finish(world, number, Kind::Last);
@@ -226,7 +226,7 @@ impl WorkerHost {
         if let Some(channel) = self.channels.get_mut(&task.no) {
             channel.running -= 1;
             if kind == Kind::Failed {
-                channel.answers.payload.extend_from_slice(REASON.as_bytes());
+                channel.answers.payload.own().extend_from_slice(REASON.as_bytes());
             }
             channel.answer(kind, &task.delivery);
         }

@@ -165,8 +165,8 @@ impl JobFailed {
     }
 
     /// The job's value as it was sent, where it was sent on the channel of `origin`.
-    pub(crate) fn encoded(&self, origin: &Arc<Origin>) -> Option<&[u8]> {
-        Arc::ptr_eq(&self.inner.origin, origin).then_some(&*self.inner.value)
+    pub(crate) fn encoded(&self, origin: &Arc<Origin>) -> Option<&Bytes> {
+        Arc::ptr_eq(&self.inner.origin, origin).then_some(&self.inner.value)
     }
 }
 

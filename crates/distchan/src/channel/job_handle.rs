@@ -14,6 +14,7 @@ use crate::channel::error::CallError;
 use crate::channel::failed::JobFailed;
 use crate::channel::inbox::End;
 use crate::channel::sinks::Sink;
+use crate::zero_copy;
 
 /// A job that was sent with [`JobSender::submit`](crate::JobSender::submit), and a future of its result: `handle.await`. Where a job has several
 /// results, it yields the first.
@@ -91,8 +92,7 @@ fn read<J, R>(direct: &Direct<J, R>, batch: &Batch) -> Result<R, CallError<J>> {
         let payload = start as usize..entry.end as usize;
         match entry.kind {
             Kind::Result | Kind::Last | Kind::Value => {
-                let bytes = batch.payload.get(payload).unwrap_or_default();
-                return (direct.decode)(bytes).map_err(CallError::Decode);
+                return zero_copy::read(&batch.payload, payload, direct.decode).map_err(CallError::Decode);
             }
             Kind::Failed => {
                 let failure = batch.payload.slice(payload);

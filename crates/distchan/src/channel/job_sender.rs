@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use distchan_proto::ids::SinkId;
 
 use crate::channel::direct::Direct;
@@ -14,7 +15,7 @@ use crate::channel::map::Map;
 use crate::channel::outgoing::{Label, PushError, Room};
 use crate::channel::retry::{RetryError, RetryErrorKind};
 use crate::channel::sender::{Permit, Sender};
-use crate::codec::CodecError;
+use crate::codec::{CodecError, ScatteredMut};
 
 /// Sends jobs, and, for those who think in calls and iterators, brings back their results.
 ///
@@ -145,7 +146,7 @@ impl<J, R> JobSender<J, R> {
         let room = self.direct.outgoing.reserve().await.map_err(RetryErrorKind::Send)?;
         let key = self.direct.keying.as_ref().map(|(keying, decode)| keying.of_encoded(*decode, bytes));
         let label = Label { key, ..Label::job(SinkId::RECEIVER, self.sender.within()) };
-        match self.direct.outgoing.push(bytes, copy, label, Room::Reserved(room)) {
+        match self.direct.outgoing.push(bytes, put, label, Room::Reserved(room)) {
             Ok(_) => Ok(()),
             Err(PushError::Failed(kind)) => Err(RetryErrorKind::Send(kind)),
             Err(PushError::Full) => unreachable!("room was reserved"),
@@ -185,10 +186,10 @@ impl<J, R> JobSender<J, R> {
     }
 }
 
-/// Encodes what is encoded.
+/// Encodes what is encoded already.
 #[expect(clippy::unnecessary_wraps, reason = "stands in for a codec's function")]
-fn copy(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
-    out.extend_from_slice(bytes);
+fn put(bytes: &Bytes, out: &mut ScatteredMut) -> Result<(), CodecError> {
+    out.put(bytes);
     Ok(())
 }
 

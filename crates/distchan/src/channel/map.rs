@@ -20,6 +20,7 @@ use crate::channel::inbox::End;
 use crate::channel::outgoing::{PushError, Room};
 use crate::channel::sender::Sender;
 use crate::channel::sinks::Sink;
+use crate::zero_copy;
 
 /// How many jobs of one map may be unfinished, unless [`Map::in_flight`] says otherwise.
 const DEFAULT_IN_FLIGHT: usize = 8192;
@@ -176,13 +177,14 @@ impl<I: Iterator<Item = J>, J, R> Map<I, J, R> {
     /// Takes what came: results go to whoever asks next, or wait for earlier jobs.
     fn sort_in(&mut self, batch: &Batch) {
         for (start, entry) in batch.iter() {
-            let bytes = batch.payload.get(start as usize..entry.end as usize).unwrap_or_default();
+            let payload = start as usize..entry.end as usize;
             let result = match entry.kind {
                 Kind::Value | Kind::Result | Kind::Last => {
-                    Some((self.direct.decode)(bytes).map_err(CallError::Decode))
+                    let result = zero_copy::read(&batch.payload, payload, self.direct.decode);
+                    Some(result.map_err(CallError::Decode))
                 }
                 Kind::Failed => {
-                    let failure = batch.payload.slice(start as usize..entry.end as usize);
+                    let failure = batch.payload.slice(payload);
                     let Direct { origin, port, .. } = &*self.direct;
                     Some(Err(CallError::Failed(JobFailed::read(entry.job, &failure, origin, port.as_ref()))))
                 }

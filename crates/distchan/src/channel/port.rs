@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use distchan_proto::ids::{JobId, SinkId};
+use distchan_proto::scattered::ScatteredMut;
 use distchan_proto::time::Time;
 
 use crate::codec::CodecError;
@@ -45,7 +46,7 @@ pub(crate) type Alive = Arc<dyn Keep>;
 pub(crate) trait Keep: Debug + Send + Sync {}
 
 /// Appends a value's bytes.
-pub(crate) type Encode<T> = fn(&T, &mut Vec<u8>) -> Result<(), CodecError>;
+pub(crate) type Encode<T> = fn(&T, &mut ScatteredMut) -> Result<(), CodecError>;
 
 /// Makes a value of bytes.
 pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;

@@ -9,6 +9,7 @@ mod json;
 mod msgpack;
 mod postcard;
 
+pub use distchan_proto::scattered::{Large, ScatteredMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -37,6 +38,14 @@ pub trait Codec: 'static {
     /// When the value's `Serialize` fails, or the format has no form for it.
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
+    /// The same where bytes may stay where they lie: see [`zero_copy`](crate::zero_copy). Unless a codec knows better, all of them are copied.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    fn encode_scattered<T: Serialize + ?Sized>(value: &T, out: &mut ScatteredMut) -> Result<(), CodecError> {
+        Self::encode(value, out.own())
+    }
+
     /// Reads back one value, which must take up all of `bytes`.
     ///
     /// # Errors
@@ -46,22 +55,55 @@ pub trait Codec: 'static {
 
 /// Lets `write` append to `out` and takes back what it wrote unless it succeeds. Unwinding counts as failure: `out` is
 /// a batch shared by many callers, and half a value in it would spoil the values of the others.
-fn append<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
-    let mut unfinished = Unfinished { keep: out.len(), out };
+fn append<O: Output, E>(out: &mut O, write: impl FnOnce(&mut O) -> Result<(), E>) -> Result<(), E> {
+    let mut unfinished = Unfinished { keep: Some(out.len()), out };
     write(unfinished.out)?;
-    unfinished.keep = unfinished.out.len();
+    unfinished.keep = None;
     Ok(())
 }
 
-/// The part of a buffer that may still have to be taken back, beginning at `keep`.
-struct Unfinished<'a> {
-    out: &'a mut Vec<u8>,
-    keep: usize,
+/// What values are appended to.
+trait Output {
+    fn len(&self) -> usize;
+
+    /// Takes back what was appended since there were so many bytes.
+    fn truncate(&mut self, len: usize);
 }
 
-impl Drop for Unfinished<'_> {
+impl Output for Vec<u8> {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+}
+
+impl Output for ScatteredMut {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+}
+
+/// The part of a buffer that is taken back, beginning at `keep`, unless it turns out well.
+struct Unfinished<'a, O: Output> {
+    out: &'a mut O,
+    keep: Option<usize>,
+}
+
+impl<O: Output> Drop for Unfinished<'_, O> {
     fn drop(&mut self) {
-        self.out.truncate(self.keep);
+        if let Some(keep) = self.keep {
+            self.out.truncate(keep);
+        }
     }
 }
 

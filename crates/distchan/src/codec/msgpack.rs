@@ -6,7 +6,8 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, CodecError, MAX_DEPTH, append};
+use crate::codec::{Codec, CodecError, Large, MAX_DEPTH, ScatteredMut, append};
+use crate::zero_copy;
 
 /// [MessagePack](https://msgpack.org), structs as maps with their field names.
 ///
@@ -28,6 +29,14 @@ impl Codec for MessagePack {
             .map_err(|error| CodecError::encoding::<T>(Self::NAME, error, None))
     }
 
+    fn encode_scattered<T: Serialize + ?Sized>(value: &T, out: &mut ScatteredMut) -> Result<(), CodecError> {
+        let write = |out: &mut ScatteredMut| {
+            let (own, large) = out.split();
+            rmp_serde::encode::write_named(&mut Scattering { own, large }, value)
+        };
+        append(out, write).map_err(|error| CodecError::encoding::<T>(Self::NAME, error, None))
+    }
+
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
         reader.set_max_depth(MAX_DEPTH);
@@ -37,6 +46,23 @@ impl Codec for MessagePack {
             return Err(CodecError::trailing::<T>(Self::NAME, count_trailing(bytes)));
         }
         Ok(value)
+    }
+}
+
+/// Appends, where large bytes may stay where they lie.
+struct Scattering<'a> {
+    own: &'a mut Vec<u8>,
+    large: &'a mut Large,
+}
+
+impl io::Write for Scattering<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        zero_copy::append(bytes, self.own, self.large);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::depth::{Bounds, Broken, Guarded};
-use crate::codec::{Codec, CodecError, MAX_DEPTH, append};
+use crate::codec::{Codec, CodecError, Large, MAX_DEPTH, ScatteredMut, append};
+use crate::zero_copy;
 
 /// [Postcard](https://postcard.jamesmunns.com/wire-format): varints, no field names. The default.
 ///
 /// Types that ask the format what comes next (`#[serde(untagged)]`, `#[serde(flatten)]`, `serde_json::Value`) cannot be
 /// read from it: use [`Json`](crate::codec::Json) or [`MessagePack`](crate::codec::MessagePack) for those. A `Vec<u8>` goes byte by
-/// byte through serde; `serde_bytes` or `bytes::Bytes` go in one copy. Values nest at most 128 deep, with options 256.
+/// byte through serde; `serde_bytes` or `bytes::Bytes` go in one copy, with [`zero_copy`] in none. Values nest at most 128 deep, with options 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Postcard;
 
@@ -23,8 +24,17 @@ impl Codec for Postcard {
 
     #[inline]
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        append(out, |out| postcard::serialize_with_flavor(value, Appended(out)))
+        append(out, |own| postcard::serialize_with_flavor(value, Appended { own, long: Copied }))
             .map_err(|error| CodecError::encoding::<T>(Self::NAME, error.clone(), hint(&error)))
+    }
+
+    #[inline]
+    fn encode_scattered<T: Serialize + ?Sized>(value: &T, out: &mut ScatteredMut) -> Result<(), CodecError> {
+        let write = |out: &mut ScatteredMut| {
+            let (own, large) = out.split();
+            postcard::serialize_with_flavor(value, Appended { own, long: large })
+        };
+        append(out, write).map_err(|error| CodecError::encoding::<T>(Self::NAME, error.clone(), hint(&error)))
     }
 
     #[inline]
@@ -63,17 +73,20 @@ fn take<'a, T: DeserializeOwned>(bytes: &'a [u8], bounds: &Bounds) -> postcard::
 
 /// Writes straight to the end of a buffer. postcard's own growing output takes a `Vec` by value, which would lose the
 /// batch if a `Serialize` panicked, and is slower.
-struct Appended<'a>(&'a mut Vec<u8>);
+struct Appended<'a, L> {
+    own: &'a mut Vec<u8>,
+    long: L,
+}
 
 /// A `u64` in bytes of seven bits.
 const LONGEST_VARINT: usize = 10;
 
-impl Flavor for Appended<'_> {
+impl<L: Long> Flavor for Appended<'_, L> {
     type Output = ();
 
     #[inline(always)]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
+        self.own.push(byte);
         Ok(())
     }
 
@@ -84,23 +97,46 @@ impl Flavor for Appended<'_> {
         let mut rest = bytes;
         if bytes.len() <= LONGEST_VARINT {
             while let Some((four, behind)) = rest.split_first_chunk::<4>() {
-                self.0.extend_from_slice(four);
+                self.own.extend_from_slice(four);
                 rest = behind;
             }
             match *rest {
-                [a] => self.0.extend_from_slice(&[a]),
-                [a, b] => self.0.extend_from_slice(&[a, b]),
-                [a, b, c] => self.0.extend_from_slice(&[a, b, c]),
+                [a] => self.own.extend_from_slice(&[a]),
+                [a, b] => self.own.extend_from_slice(&[a, b]),
+                [a, b, c] => self.own.extend_from_slice(&[a, b, c]),
                 _ => {}
             }
         } else {
-            self.0.extend_from_slice(rest);
+            self.long.append(rest, self.own);
         }
         Ok(())
     }
 
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
+    }
+}
+
+/// What becomes of more bytes than an integer has.
+trait Long {
+    fn append(&mut self, bytes: &[u8], own: &mut Vec<u8>);
+}
+
+/// They are copied.
+struct Copied;
+
+impl Long for Copied {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8], own: &mut Vec<u8>) {
+        own.extend_from_slice(bytes);
+    }
+}
+
+/// They may stay where they lie.
+impl Long for &mut Large {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8], own: &mut Vec<u8>) {
+        zero_copy::append(bytes, own, self);
     }
 }
 

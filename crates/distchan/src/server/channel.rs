@@ -255,12 +255,13 @@ impl<J, R, C: Codec> ChannelBuilder<J, R, C> {
         let Opened { port, outgoing, inbox, sinks, alive } = opened;
         let outgoing = outgoing.expect("made for this direction");
         let port: Arc<dyn Port> = port;
-        let sender = Sender::new(Arc::clone(&outgoing), C::encode::<J>, Purpose::Value, Arc::clone(&alive))
-            .keyed(self.keying.clone());
+        let sender =
+            Sender::new(Arc::clone(&outgoing), C::encode_scattered::<J>, Purpose::Value, Arc::clone(&alive))
+                .keyed(self.keying.clone());
         let origin = Origin::new(C::decode::<J>);
         let direct = Direct {
             outgoing,
-            encode: C::encode::<J>,
+            encode: C::encode_scattered::<J>,
             keying: self.keying.map(|keying| (keying, C::decode::<J> as Decode<J>)),
             decode: C::decode::<R>,
             sinks,
@@ -317,7 +318,7 @@ impl<T, C: Codec> SenderBuilder<T, C> {
     {
         let opened = self.settings.open::<T, (), C>(Direction::Down)?;
         let outgoing = opened.outgoing.expect("made for this direction");
-        Ok(Sender::new(outgoing, C::encode::<T>, Purpose::Value, opened.alive).keyed(self.keying))
+        Ok(Sender::new(outgoing, C::encode_scattered::<T>, Purpose::Value, opened.alive).keyed(self.keying))
     }
 }
 

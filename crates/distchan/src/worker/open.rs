@@ -179,11 +179,15 @@ where
             let Opened { port, answers, inbox, alive } = opened;
             let link = JobLink {
                 outgoing: Arc::clone(&answers),
-                encode: C::encode::<R>,
+                encode: C::encode_scattered::<R>,
                 _alive: Arc::clone(&alive),
             };
-            let sender =
-                Sender::new(Arc::clone(&answers), C::encode::<R>, Purpose::Result, Arc::clone(&alive));
+            let sender = Sender::new(
+                Arc::clone(&answers),
+                C::encode_scattered::<R>,
+                Purpose::Result,
+                Arc::clone(&alive),
+            );
             let intake = Intake::new::<C>(inbox, Some(answers), port, alive).passing_over_what_fails();
             Ok((JobReceiver::new(intake, Arc::new(link)), sender))
         })
@@ -270,7 +274,7 @@ where
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Opened { answers, alive, .. } = self.settings.open::<T, (), C>(Direction::Up).await?;
-            Ok(Sender::new(answers, C::encode::<T>, Purpose::Value, alive))
+            Ok(Sender::new(answers, C::encode_scattered::<T>, Purpose::Value, alive))
         })
     }
 }

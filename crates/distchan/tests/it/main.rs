@@ -41,3 +41,4 @@ mod shutdown;
 mod sizes;
 mod smoke;
 mod strangers;
+mod zero_copy;

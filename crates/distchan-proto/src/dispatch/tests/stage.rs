@@ -62,7 +62,8 @@ impl Stage {
         let entries = (1..).take(payload.len()).map(entry).collect();
         let numbers = (first..first + jobs).filter(|_| self.dispatch.keys.is_some());
         let keys = numbers.map(|job| job % 5).collect();
-        let batch = Batch { payload: Bytes::from(payload), entries, deadlines: deadlines.to_vec(), keys };
+        let batch =
+            Batch { payload: Bytes::from(payload).into(), entries, deadlines: deadlines.to_vec(), keys };
         self.after(|stage| stage.dispatch.submit(stage.now, batch));
     }
 

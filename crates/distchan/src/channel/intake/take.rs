@@ -14,6 +14,7 @@ use crate::channel::intake::Intake;
 use crate::channel::outgoing::{Claim, Taking};
 use crate::channel::panics;
 use crate::codec::{Codec, CodecError};
+use crate::zero_copy;
 
 /// What became of an entry. A value is not in here: it is decoded to where it is wanted, since each further move of it would show.
 pub(super) enum Taken {
@@ -147,7 +148,16 @@ impl<T> Intake<T> {
 
     #[inline]
     fn decode(&self, entry: &Entry, value: &mut Option<T>) -> Result<(), CodecError> {
-        (self.decode)(self.cursor.bytes(entry), value)
+        let bytes = self.cursor.bytes(entry);
+        if zero_copy::is_large(bytes.len()) {
+            return self.decode_large(entry, value);
+        }
+        (self.decode)(bytes, value)
+    }
+
+    #[cold]
+    fn decode_large(&self, entry: &Entry, value: &mut Option<T>) -> Result<(), CodecError> {
+        zero_copy::read_large(&self.cursor.shared(entry), |bytes| (self.decode)(bytes, value))
     }
 
     /// The current batch was taken whole.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use distchan_proto::batch::Batch;
+use distchan_proto::batch::Submission;
 use distchan_proto::ids::JobId;
 use tokio::time::Instant;
 
@@ -76,7 +76,7 @@ impl Hurry {
     }
 
     /// A batch is being fetched, whose first value has the number `first`.
-    pub(super) fn fetched(&mut self, first: u64, batch: &mut Batch, was_wanted: bool) {
+    pub(super) fn fetched(&mut self, first: u64, batch: &mut Submission, was_wanted: bool) {
         if !was_wanted {
             self.lent.values += batch.entries.len();
             self.lent.bytes += batch.payload.len();

@@ -101,7 +101,7 @@ impl Outgoing {
         let mut state = self.state.lock();
         if state.let_go(delivery) {
             // The limit on values does not hold for reasons, which have one of their own.
-            state.queue.payload().extend_from_slice(&reason.as_bytes()[..end]);
+            state.queue.payload().own().extend_from_slice(&reason.as_bytes()[..end]);
             state.record(Label::answer(Kind::Failed, delivery));
             self.unlock_and_wake(state, true);
         }

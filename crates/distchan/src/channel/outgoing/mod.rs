@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use distchan_proto::batch::{Batch, Kind};
+use distchan_proto::batch::{Kind, Submission};
 use distchan_proto::ids::JobId;
+use distchan_proto::scattered::ScatteredMut;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -57,7 +58,7 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 pub(crate) struct Fetched {
     /// The oldest batch.
-    pub(crate) batch: Option<Batch>,
+    pub(crate) batch: Option<Submission>,
     /// Whether this side has ended the channel, and everything that was sent has been fetched.
     pub(crate) is_spent: bool,
     /// Whether something was fetched before its turn: see [`Outgoing::limit_lent`].
@@ -314,7 +315,7 @@ impl Outgoing {
 }
 
 impl State {
-    fn fetch(&mut self, wants: bool) -> Option<Batch> {
+    fn fetch(&mut self, wants: bool) -> Option<Submission> {
         if wants {
             self.hurry.lent = Lent::default();
         } else if !self.hurry.is_due {
@@ -354,7 +355,7 @@ impl State {
         &mut self,
         label: Label,
         limit: usize,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), SendErrorKind>,
+        encode: impl FnOnce(&mut ScatteredMut) -> Result<(), SendErrorKind>,
     ) -> Result<(), SendErrorKind> {
         let payload = self.queue.payload();
         let before = payload.len();

@@ -3,14 +3,15 @@
 
 use std::collections::VecDeque;
 
-use distchan_proto::batch::{Batch, Entry, Kind, OpenBatch};
+use distchan_proto::batch::{Entry, Kind, OpenBatch, Submission};
+use distchan_proto::scattered::ScatteredMut;
 
 use crate::channel::outgoing::Label;
 
 /// What waits, oldest first.
 #[derive(Debug)]
 pub(super) struct Queue {
-    sealed: VecDeque<Batch>,
+    sealed: VecDeque<Submission>,
     open: OpenBatch,
     /// How much is in those that are sealed.
     sealed_values: usize,
@@ -69,7 +70,7 @@ impl Queue {
 
     /// Where the next value is encoded, at the end.
     #[inline]
-    pub(super) const fn payload(&mut self) -> &mut Vec<u8> {
+    pub(super) const fn payload(&mut self) -> &mut ScatteredMut {
         &mut self.open.payload
     }
 
@@ -96,7 +97,7 @@ impl Queue {
     }
 
     /// Takes the oldest batch, sealed or not.
-    pub(super) fn pop(&mut self) -> Option<Batch> {
+    pub(super) fn pop(&mut self) -> Option<Submission> {
         let Some(batch) = self.sealed.pop_front() else {
             return (!self.open.is_empty()).then(|| self.take_open());
         };
@@ -117,7 +118,7 @@ impl Queue {
         }
     }
 
-    fn take_open(&mut self) -> Batch {
+    fn take_open(&mut self) -> Submission {
         self.first_open += self.open.len() as u64;
         self.open.take()
     }

@@ -38,7 +38,7 @@ fn the_plain_loop_goes_on_silently() {
     channel.result(12);
     assert!(intake.try_recv().is_err());
     assert_eq!(channel.said(), [(Kind::Last, 1, 1, 1)]);
-    let none = channel.answers.push_result(&13, Postcard::encode::<u32>, Room::Free);
+    let none = channel.answers.push_result(&13, Postcard::encode_scattered::<u32>, Room::Free);
     assert!(matches!(none, Err(PushError::Failed(SendErrorKind::NoJob))), "that is forgotten with the next");
 }
 
@@ -59,7 +59,7 @@ fn answers_that_wait_are_dropped_and_give_their_room_back() {
 fn values_that_stand_for_themselves_stay() {
     let channel = Channel::new();
     for value in 1..4_u32 {
-        channel.answers.push(&value, Postcard::encode::<u32>, Label::VALUE, Room::Free).unwrap();
+        channel.answers.push(&value, Postcard::encode_scattered::<u32>, Label::VALUE, Room::Free).unwrap();
     }
     channel.reset();
     assert_eq!((channel.answers.room(), channel.answers.len()), (1, 3));
@@ -76,7 +76,7 @@ fn handles_of_an_older_generation_say_nothing_and_are_told() {
     channel.reset();
     assert!(signal.has_fired() && channel.answers.is_pointless(old));
     channel.begin(new);
-    let push = |label| channel.answers.push(&7, Postcard::encode::<u32>, label, Room::Free);
+    let push = |label| channel.answers.push(&7, Postcard::encode_scattered::<u32>, label, Room::Free);
     for kind in [Kind::Result, Kind::Last] {
         let refused = push(Label::answer(kind, old));
         assert!(matches!(refused, Err(PushError::Failed(SendErrorKind::Reassigned))));
@@ -98,8 +98,12 @@ fn handles_whose_server_is_gone_for_good_are_told() {
     channel.answers.end(SendErrorKind::Disconnected("it is gone".into()));
     assert!(signal.has_fired() && channel.answers.is_pointless(held));
     assert!(channel.answers.signal(held).has_fired(), "also whoever asks later");
-    let refused =
-        channel.answers.push(&7, Postcard::encode::<u32>, Label::answer(Kind::Last, held), Room::Free);
+    let refused = channel.answers.push(
+        &7,
+        Postcard::encode_scattered::<u32>,
+        Label::answer(Kind::Last, held),
+        Room::Free,
+    );
     assert!(matches!(refused, Err(PushError::Failed(SendErrorKind::Disconnected(_)))));
 }
 

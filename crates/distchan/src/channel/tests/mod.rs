@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use distchan_proto::batch::{Batch, Kind, OpenBatch};
+use distchan_proto::batch::{Batch, Kind, OpenBatch, Submission};
 use distchan_proto::ids::{Attempt, JobId, SinkId};
 use distchan_proto::time::Time;
 
@@ -79,10 +79,12 @@ impl Channel {
     fn bring(&self, jobs: std::ops::Range<u64>, attempt: u32) {
         let mut batch = OpenBatch::default();
         for job in jobs {
-            Postcard::encode(&job, &mut batch.payload).unwrap();
+            Postcard::encode(&job, batch.payload.own()).unwrap();
             batch.push(Kind::Value, JobId(job), Attempt(attempt), 0);
         }
-        let woken = self.inbox.push(batch.take()).unwrap();
+        let Submission { payload, entries, .. } = batch.take();
+        let batch = Batch { payload: payload.into_bytes(), entries, ..Batch::default() };
+        let woken = self.inbox.push(batch).unwrap();
         woken.into_iter().for_each(std::task::Waker::wake);
     }
 
@@ -97,14 +99,14 @@ impl Channel {
 
     /// What was said so far: job, attempt, and how far the run of it goes.
     fn said(&self) -> Vec<(Kind, u64, u32, u64)> {
-        let batches: Vec<Batch> = std::iter::from_fn(|| self.answers.fetch(true).batch).collect();
+        let batches: Vec<Submission> = std::iter::from_fn(|| self.answers.fetch(true).batch).collect();
         let entries = batches.iter().flat_map(|batch| &batch.entries);
         entries.map(|entry| (entry.kind, entry.job.0, entry.attempt.0, entry.run())).collect()
     }
 
     fn result(&self, value: u32) {
         let room = crate::channel::outgoing::Room::Free;
-        self.answers.push_result(&value, Postcard::encode::<u32>, room).unwrap();
+        self.answers.push_result(&value, Postcard::encode_scattered::<u32>, room).unwrap();
     }
 
     fn cancel(&self, job: u64, attempt: u32) -> bool {
