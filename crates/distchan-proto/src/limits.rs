@@ -45,6 +45,17 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// exceed it). With less in flight a fast network far away could not be filled; with more, thousands of workers would cost too much.
 pub const MAX_UNACKNOWLEDGED: usize = 4 * 1024 * 1024;
 
+/// Where values were sent within this time that are not large, large ones leave room for more of them.
+pub const SHARING: Duration = Duration::from_secs(1);
+
+/// While so many bytes wait for their acknowledgement no further piece of a large value is sent then: what is short would wait behind all that the
+/// system's buffers take of it, which may be milliseconds on the fastest line. With less, no acknowledgement might come.
+pub const PIECES_AHEAD: usize = ACKNOWLEDGE_EVERY;
+
+/// ... and so many more for each microsecond that the line takes to the peer and back, or a fast line would run empty: with 10 ms it is bounded by
+/// [`MAX_UNACKNOWLEDGED`] alone.
+pub const PIECES_PER_MICROSECOND: usize = 400;
+
 /// After so many bytes of frames a side says what has arrived.
 pub const ACKNOWLEDGE_EVERY: usize = 128 * 1024;
 

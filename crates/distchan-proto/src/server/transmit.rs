@@ -33,11 +33,17 @@ impl ServerMachine {
             loop {
                 let before = out.len();
                 peer.session.outbox.take_control(out);
+                let before_jobs = out.len();
                 // Small jobs first: each large value still gets its frame, so that neither starves the other.
                 peer.write_jobs(now, &mut self.channels, &mut self.table, out, limits::TRANSMIT_BYTES);
-                peer.write_pieces(out);
+                peer.session.share(now, out.len() > before_jobs);
+                if peer.session.may_send_pieces(out.len()) {
+                    peer.write_pieces(out);
+                }
                 let is_stuck = out.len() == before || peer.sending.is_empty();
-                if (is_stuck && peer.session.outbox.is_empty()) || out.len() >= limits::TRANSMIT_BYTES {
+                if (is_stuck && !peer.session.can_empty_outbox(out.len()))
+                    || out.len() >= limits::TRANSMIT_BYTES
+                {
                     break;
                 }
             }

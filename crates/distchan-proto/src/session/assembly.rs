@@ -70,6 +70,11 @@ impl Assembly {
         if needed > self.body.capacity() {
             // To grow by doubling would be another copy of nearly all.
             let wanted = self.last.max(4 * arrived).min(MOST_AHEAD * arrived).min(self.limit).max(needed);
+            if self.body.len() > LARGEST_KEPT {
+                // Of what is so large the system moves pages, and no bytes.
+                self.body.reserve(wanted - self.body.len());
+                return;
+            }
             let mut larger = self.room(wanted);
             larger.extend_from_slice(&self.body);
             self.body = larger;

@@ -60,6 +60,8 @@ pub(crate) struct Session {
     /// The newest question is still to be written: those before it need not be.
     owes_ping: bool,
     assemblies: BTreeMap<ChannelNo, Assembly>,
+    /// Values that are not large were sent: until then, large ones leave room for more.
+    short_until: Option<Time>,
     has_said_goodbye: bool,
     /// This connection ends, and the session goes on over another one.
     is_leaving: bool,
@@ -97,6 +99,7 @@ impl Session {
             owes_ack: false,
             owes_ping: false,
             assemblies: BTreeMap::new(),
+            short_until: None,
             has_said_goodbye: false,
             is_leaving: false,
         }
@@ -232,6 +235,28 @@ impl Session {
             && matches!(self.state.phase(), Phase::Ready | Phase::Closing)
     }
 
+    /// Values that are not large are being written, or are not.
+    pub(crate) fn share(&mut self, now: Time, is_short: bool) {
+        if is_short {
+            self.short_until = Some(now + limits::SHARING);
+        } else if self.short_until.is_some_and(|until| until <= now) {
+            self.short_until = None;
+        }
+    }
+
+    /// Whether a piece of a large value may stand behind the `written` bytes. Where it shares the line with what is short, no more than the line
+    /// needs is on its way at once.
+    pub(crate) fn may_send_pieces(&self, written: usize) -> bool {
+        let line = usize::try_from(self.delay().as_micros()).unwrap_or(usize::MAX);
+        let ahead = limits::PIECES_PER_MICROSECOND.saturating_mul(line).saturating_add(limits::PIECES_AHEAD);
+        self.short_until.is_none() || self.replay.unacknowledged() + written < ahead
+    }
+
+    /// Whether there is something in the outbox that may leave behind the `written` bytes.
+    pub(crate) fn can_empty_outbox(&self, written: usize) -> bool {
+        self.outbox.has_control() || (!self.outbox.is_empty() && self.may_send_pieces(written))
+    }
+
     /// Keeps what was written of the session, and returns all of it, or what has to be sent again; `None` where there is nothing now.
     pub(crate) fn finish(&mut self, transmission: Transmission) -> Option<Transmit> {
         let Transmission { mut out, raw } = transmission;
@@ -259,7 +284,7 @@ impl Session {
 
     /// Whether there is something to write, as far as this knows: batches are composed by the machine.
     pub(crate) fn has_output(&self) -> bool {
-        let waits = self.replay.is_resending() || (!self.outbox.is_empty() && self.replay.is_open());
+        let waits = self.replay.is_resending() || (self.can_empty_outbox(0) && self.replay.is_open());
         let of_session = waits && !self.is_leaving;
         let may_write = matches!(self.state.phase(), Phase::Ready | Phase::Closing);
         !self.raw.is_empty()

@@ -57,6 +57,11 @@ impl Outbox {
         self.control.is_empty() && self.large.is_empty()
     }
 
+    /// Whether a control message waits.
+    pub(crate) const fn has_control(&self) -> bool {
+        !self.control.is_empty()
+    }
+
     /// Moves all control messages to `out`.
     pub(crate) fn take_control(&mut self, out: &mut ScatteredMut) {
         out.own().append(&mut self.control);

@@ -53,6 +53,13 @@ struct Kept {
     last: u64,
 }
 
+impl Kept {
+    /// What a peer lacks of it that has so many frames.
+    fn rest(&self, received: u64) -> Transmit {
+        self.transmit.behind(received - (self.last - self.transmit.frames()))
+    }
+}
+
 impl Replay {
     /// Whether something new may be sent: nothing has to be sent again, and not too much waits for its acknowledgement.
     pub(crate) fn is_open(&self) -> bool {
@@ -95,6 +102,15 @@ impl Replay {
     /// What is kept for the peer, in bytes.
     pub(crate) const fn kept_bytes(&self) -> usize {
         self.kept_bytes
+    }
+
+    /// What the peer has not acknowledged, in bytes. Less than what is kept, of which the oldest write may have been acknowledged in part.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        let had = self
+            .kept
+            .front()
+            .map_or(0, |oldest| oldest.transmit.len() - oldest.rest(self.acknowledged).len());
+        self.kept_bytes - had
     }
 
     /// An empty buffer.
@@ -189,8 +205,7 @@ impl Replay {
         }
         self.acknowledge(received)?;
         if let Some(oldest) = self.kept.front_mut() {
-            let had = received - (oldest.last - oldest.transmit.frames());
-            let rest = oldest.transmit.behind(had);
+            let rest = oldest.rest(received);
             self.kept_bytes -= oldest.transmit.len() - rest.len();
             oldest.transmit = rest;
         }
@@ -230,6 +245,8 @@ mod tests {
         assert!(replay.is_open());
         replay.acknowledge(2).unwrap();
         assert_eq!(replay.kept_bytes(), frames(3).len() + frames(5).len(), "whole writes are forgotten");
+        let last_of_three = frames(3).len() - frames(2).len();
+        assert_eq!(replay.unacknowledged(), last_of_three + frames(5).len(), "but frames are counted");
         replay.go_on_from(4).unwrap();
         assert!(replay.is_resending() && !replay.is_open());
         let first = frames(5).into_bytes().slice(header::LENGTH..);

@@ -184,7 +184,8 @@ impl WorkerMachine {
     #[must_use]
     pub fn has_output(&self) -> bool {
         self.session.has_output()
-            || (self.session.may_send() && (!self.sending.is_empty() || self.close_requested))
+            || (self.session.may_send()
+                && (!self.sending.is_empty() || (self.close_requested && self.session.outbox.is_empty())))
     }
 
     /// Leaves a channel: what was submitted is still sent, then what is in hand goes back to the server. Submit whatever waits before,

@@ -14,18 +14,23 @@ use crate::worker::link::LinkState;
 
 impl WorkerMachine {
     /// What is to be written: at most about [`limits::TRANSMIT_BYTES`].
-    pub fn poll_transmit(&mut self, _now: Time) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
         let mut transmission = self.session.begin();
         self.announce();
         while self.session.may_send() {
             let out = &mut transmission.out;
             let before = out.len();
             self.session.outbox.take_control(out);
+            let before_answers = out.len();
             // Small answers first: each large value still gets its frame, so that neither starves the other.
             self.write_answers(out, limits::TRANSMIT_BYTES);
-            self.write_pieces(out);
+            self.session.share(now, out.len() > before_answers);
+            if self.session.may_send_pieces(out.len()) {
+                self.write_pieces(out);
+            }
             let is_stuck = out.len() == before || self.sending.is_empty();
-            if (is_stuck && self.session.outbox.is_empty()) || out.len() >= limits::TRANSMIT_BYTES {
+            if (is_stuck && !self.session.can_empty_outbox(out.len())) || out.len() >= limits::TRANSMIT_BYTES
+            {
                 break;
             }
         }
