@@ -26,8 +26,9 @@ pub(super) use crate::transport::tls::read::TlsReadHalf;
 use crate::transport::tls::write::Sealing;
 pub(super) use crate::transport::tls::write::{TlsWriteHalf, WeakSealing};
 
-/// Encrypted bytes that may wait for the system, before no more are encrypted: what a connection writes at once, and the records' own.
-const MAX_SEALED: usize = 512 * 1024;
+/// Encrypted bytes that may wait for the system, before no more are encrypted: six records. More of them would not stay in the caches, and are so much
+/// memory that an allocator gives it back to the system each time.
+const MAX_SEALED: usize = 96 * 1024;
 
 /// An encrypted connection, whose handshake is done.
 #[derive(Debug)]

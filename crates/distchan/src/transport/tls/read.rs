@@ -1,6 +1,6 @@
-//! The reading half of an encrypted connection: large reads of the socket, and all records in them decrypted under one lock.
+//! The reading half of an encrypted connection: a few records are read at once, and all of them decrypted under one lock.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,8 +13,8 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use crate::transport::tls::{Now, broken};
 
-/// Read of the socket at once, at least and at most.
-const READ: (usize, usize) = (4 * 1024, 256 * 1024);
+/// Read of the socket at once, at least and at most: two records, which are still in the nearest cache when they are decrypted.
+const READ: (usize, usize) = (4 * 1024, 32 * 1024);
 
 /// Decrypts what comes.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Opening {
     /// What was read of the socket, and how much of it TLS has taken.
     input: Vec<u8>,
     taken: usize,
+    /// How much is read of the socket at once.
+    size: usize,
     /// Decrypted, and not taken by the caller.
     ready: usize,
     /// Nothing more comes, as the peer has said, or the socket.
@@ -32,7 +34,7 @@ pub(crate) struct Opening {
 impl Opening {
     /// `ready` bytes were decrypted already; `input` is what came behind them.
     pub(super) const fn new(tls: Arc<Mutex<Connection>>, ready: usize, input: Vec<u8>) -> Self {
-        Self { tls, input, taken: 0, ready, is_over: false }
+        Self { tls, input, taken: 0, size: READ.0, ready, is_over: false }
     }
 
     pub(super) fn poll_read(
@@ -61,9 +63,11 @@ impl Opening {
         let mut tls = self.tls.lock();
         while buf.remaining() > 0 {
             if self.ready > 0 {
-                let room = self.ready.min(buf.remaining());
-                let read = tls.reader().read(buf.initialize_unfilled_to(room))?;
-                buf.advance(read);
+                let mut reader = tls.reader();
+                let chunk = reader.fill_buf()?;
+                let read = chunk.len().min(buf.remaining());
+                buf.put_slice(chunk.get(..read).unwrap_or_default());
+                reader.consume(read);
                 self.ready -= read;
                 continue;
             }
@@ -91,13 +95,13 @@ impl Opening {
         Ok(buf.filled().len() > before)
     }
 
-    /// Reads as much of the socket as the caller would.
+    /// Reads as much of the socket as the caller would, or did not long ago: the end of what it waits for makes no trickle of a flood.
     fn fill(&mut self, tcp: &TcpStream, wanted: usize) -> io::Result<usize> {
-        let size = wanted.clamp(READ.0, READ.1);
-        if self.input.capacity() > 2 * size {
+        self.size = wanted.clamp(READ.0, READ.1).max(self.size - self.size / 8);
+        if self.input.capacity() > 2 * self.size {
             self.input = Vec::new();
         }
-        self.input.reserve(size);
+        self.input.reserve(self.size);
         // Nothing of the last read is left here.
         tcp.try_read_buf(&mut self.input)
     }
