@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use distchan::{RecvError, Worker};
+use distchan::{Code, OpenError, RecvError, ServeError, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Problem;
@@ -33,8 +33,21 @@ pub(crate) async fn work(address: &str, name: &str) -> Result<ExitCode, Problem>
         let serve = worker.try_serve_blocking(CALLS, |job: Job| job.work_blocking().map(|()| job.answer(0)));
         serve.concurrency(2).await.map_err(Problem::from)
     };
-    tokio::try_join!(mixed, calls, ordered(&worker))?;
+    match tokio::try_join!(mixed, calls, ordered(&worker)) {
+        // Who is asked to go before it has opened everything has nothing of it to give back.
+        Err(problem) if came_too_late(&problem) => _ = worker.drain().await,
+        joined => _ = joined?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a channel was not opened because this worker was asked to go meanwhile.
+fn came_too_late(problem: &Problem) -> bool {
+    let open = match problem.downcast_ref::<ServeError>() {
+        Some(ServeError::Open(error)) => Some(error),
+        _ => problem.downcast_ref::<OpenError>(),
+    };
+    open.is_some_and(|error| error.code == Code::Normal)
 }
 
 /// The plain loop, with several results a job.
