@@ -73,13 +73,13 @@ impl Scattered {
     }
 
     /// What is small, and what is large, each at its place in it.
-    pub(crate) const fn parts(&self) -> (&Bytes, &Vec<(usize, Bytes)>) {
+    pub(crate) fn parts(&self) -> (&[u8], &[(usize, Bytes)]) {
         (&self.own, &self.shared)
     }
 
-    /// The same, to be kept.
-    pub(crate) fn into_parts(self) -> (Bytes, Vec<(usize, Bytes)>) {
-        (self.own, self.shared)
+    /// What is small.
+    pub(crate) fn into_own(self) -> Bytes {
+        self.own
     }
 
     /// A part of it; shares all memory.

@@ -73,18 +73,23 @@ impl Transmit {
         frames
     }
 
-    /// What stands behind the first `frames` frames.
-    pub(crate) fn behind(&self, frames: u64) -> Self {
+    /// How many bytes the first `frames` frames have.
+    pub(crate) fn len_of(&self, frames: u64) -> usize {
         let mut at = Position::default();
         for _ in 0..frames {
             self.skip_frame(&mut at);
         }
-        Self(self.0.slice(at.all..self.len()))
+        at.all
+    }
+
+    /// What stands behind the first `bytes` bytes, which are whole frames.
+    pub(crate) fn behind(&self, bytes: usize) -> Self {
+        Self(self.0.slice(bytes..self.len()))
     }
 
     /// What was small, if nobody else has it.
     pub(crate) fn into_own(self) -> Option<Bytes> {
-        let (own, _) = self.0.into_parts();
+        let own = self.0.into_own();
         own.is_unique().then_some(own)
     }
 
@@ -142,7 +147,7 @@ mod tests {
         let flat = whole.clone().into_bytes();
         assert_eq!(flat.len(), whole.len());
         for skipped in 0..=sizes.len() {
-            let rest = whole.behind(skipped as u64);
+            let rest = whole.behind(whole.len_of(skipped as u64));
             let bytes: usize = sizes[..skipped].iter().map(|(a, b)| header::LENGTH + a + b).sum();
             assert_eq!(rest.frames(), (sizes.len() - skipped) as u64);
             assert_eq!((rest.len(), rest.into_bytes()), (flat.len() - bytes, flat.slice(bytes..)));

@@ -244,17 +244,20 @@ impl Session {
         }
     }
 
-    /// Whether a piece of a large value may stand behind the `written` bytes. Where it shares the line with what is short, no more than the line
-    /// needs is on its way at once.
+    /// Whether a piece of a large value waits, and may stand behind the `written` bytes. Where it shares the line with what is short, no more than
+    /// the line needs is on its way at once.
     pub(crate) fn may_send_pieces(&self, written: usize) -> bool {
+        if !self.outbox.has_large() || self.short_until.is_none() {
+            return self.outbox.has_large();
+        }
         let line = usize::try_from(self.delay().as_micros()).unwrap_or(usize::MAX);
         let ahead = limits::PIECES_PER_MICROSECOND.saturating_mul(line).saturating_add(limits::PIECES_AHEAD);
-        self.short_until.is_none() || self.replay.unacknowledged() + written < ahead
+        self.replay.unacknowledged() + written < ahead
     }
 
     /// Whether there is something in the outbox that may leave behind the `written` bytes.
     pub(crate) fn can_empty_outbox(&self, written: usize) -> bool {
-        self.outbox.has_control() || (!self.outbox.is_empty() && self.may_send_pieces(written))
+        self.outbox.has_control() || self.may_send_pieces(written)
     }
 
     /// Keeps what was written of the session, and returns all of it, or what has to be sent again; `None` where there is nothing now.

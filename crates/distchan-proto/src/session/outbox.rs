@@ -54,12 +54,17 @@ impl Outbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.control.is_empty() && self.large.is_empty()
+        !self.has_control() && !self.has_large()
     }
 
     /// Whether a control message waits.
     pub(crate) const fn has_control(&self) -> bool {
         !self.control.is_empty()
+    }
+
+    /// Whether something is left of a large body.
+    pub(crate) fn has_large(&self) -> bool {
+        !self.large.is_empty()
     }
 
     /// Moves all control messages to `out`.

@@ -54,9 +54,9 @@ struct Kept {
 }
 
 impl Kept {
-    /// What a peer lacks of it that has so many frames.
-    fn rest(&self, received: u64) -> Transmit {
-        self.transmit.behind(received - (self.last - self.transmit.frames()))
+    /// How many bytes of it a peer has that has so many frames.
+    fn had(&self, received: u64) -> usize {
+        self.transmit.len_of(received - (self.last - self.transmit.frames()))
     }
 }
 
@@ -106,10 +106,7 @@ impl Replay {
 
     /// What the peer has not acknowledged, in bytes. Less than what is kept, of which the oldest write may have been acknowledged in part.
     pub(crate) fn unacknowledged(&self) -> usize {
-        let had = self
-            .kept
-            .front()
-            .map_or(0, |oldest| oldest.transmit.len() - oldest.rest(self.acknowledged).len());
+        let had = self.kept.front().map_or(0, |oldest| oldest.had(self.acknowledged));
         self.kept_bytes - had
     }
 
@@ -205,9 +202,9 @@ impl Replay {
         }
         self.acknowledge(received)?;
         if let Some(oldest) = self.kept.front_mut() {
-            let rest = oldest.rest(received);
-            self.kept_bytes -= oldest.transmit.len() - rest.len();
-            oldest.transmit = rest;
+            let had = oldest.had(received);
+            self.kept_bytes -= had;
+            oldest.transmit = oldest.transmit.behind(had);
         }
         self.next = 0;
         Ok(())

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 
 use bytes::Bytes;
 use distchan::codec::MessagePack;
-use distchan::{Outcome, RecvError, Server};
+use distchan::{JobSender, Outcome, Receiver, RecvError, Server};
 use serde::{Deserialize, Serialize};
 
 use crate::helpers::{Xor, collect, run, server, worker};
@@ -49,20 +49,25 @@ async fn serve(server: &Server, count: usize) {
     }
 }
 
+/// Sends all tiles, whose answers come in order.
+async fn check_turned(jobs: JobSender<Tile, Tile>, results: &mut Receiver<Tile>) {
+    let sending = tokio::spawn(async move {
+        for tile in tiles() {
+            jobs.send(tile).await.unwrap();
+        }
+    });
+    let expected: Vec<Tile> = tiles().into_iter().map(turned).collect();
+    assert!(collect(results).await == expected);
+    sending.await.unwrap();
+}
+
 #[test]
 fn bytes_of_every_size_arrive_both_ways() {
     run(async {
         let server = server().await;
         let (jobs, mut results) = server.channel::<Tile, Tile>("tiles").ordered().open().unwrap();
         serve(&server, 2).await;
-        let sending = tokio::spawn(async move {
-            for tile in tiles() {
-                jobs.send(tile).await.unwrap();
-            }
-        });
-        let expected: Vec<Tile> = tiles().into_iter().map(turned).collect();
-        assert!(collect(&mut results).await == expected);
-        sending.await.unwrap();
+        check_turned(jobs, &mut results).await;
     });
 }
 
@@ -90,14 +95,7 @@ fn they_may_be_transformed_and_written_by_another_codec() {
         let (jobs, mut results) = channel.ordered().open().unwrap();
         let serving = worker(&server).await.serve("tiles", async |tile: Tile| turned(tile));
         tokio::spawn(serving.codec(MessagePack).transform(Xor(0x5a)).into_future());
-        let sending = tokio::spawn(async move {
-            for tile in tiles() {
-                jobs.send(tile).await.unwrap();
-            }
-        });
-        let expected: Vec<Tile> = tiles().into_iter().map(turned).collect();
-        assert!(collect(&mut results).await == expected);
-        sending.await.unwrap();
+        check_turned(jobs, &mut results).await;
     });
 }
 
