@@ -22,6 +22,7 @@ pub(crate) const BATCH: u8 = 0x20;
 
 /// Bytes before a body.
 pub(crate) const HEADER: usize = 12;
+pub(crate) const CHECKSUM: std::ops::Range<usize> = 4..8;
 
 /// Magic and versions.
 pub(crate) const PREAMBLE: [u8; 12] = *b"distchan\x01\0\x01\0";

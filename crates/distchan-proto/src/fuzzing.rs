@@ -9,7 +9,7 @@ use crate::error::ProtocolError;
 use crate::frame::batch::{self, TableWriter};
 use crate::frame::control::Control;
 use crate::frame::decode::{self, Frame};
-use crate::frame::header::FrameKind;
+use crate::frame::header::{FrameKind, Integrity};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::session::envelope;
@@ -76,7 +76,7 @@ fn read(bytes: &[u8], piece: usize) -> (Vec<Frame>, Option<ProtocolError>) {
     for piece in bytes.chunks(piece.max(1)) {
         input.extend_from_slice(piece);
         loop {
-            match decode::take(&mut input, limits::MAX_FRAME_BODY) {
+            match decode::take(&mut input, limits::MAX_FRAME_BODY, Integrity::Checksums) {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
                 Err(error) => return (frames, Some(error)),
@@ -112,7 +112,7 @@ fn write(message: &Control, channel: ChannelNo) -> Vec<u8> {
 }
 
 fn parse(written: &[u8]) -> Control {
-    let frame = decode::take(&mut BytesMut::from(written), limits::MAX_FRAME_BODY);
+    let frame = decode::take(&mut BytesMut::from(written), limits::MAX_FRAME_BODY, Integrity::Checksums);
     let frame = frame.expect("its checksum is right").expect("it is whole");
     Control::parse(&frame).expect("this side has written it")
 }

@@ -9,6 +9,7 @@
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 pub mod batch;
+pub mod carrier;
 pub mod compression;
 mod dispatch;
 pub mod error;

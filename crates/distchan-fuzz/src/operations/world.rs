@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use distchan_proto::Direction;
+use distchan_proto::carrier::Carrier;
 use distchan_proto::ids::{ConnectionId, JobId, SinkId};
 use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerMachine};
 use distchan_proto::time::Time;
@@ -105,8 +106,9 @@ impl World {
         node.input.clear();
         node.server_input.clear();
         (node.is_open, node.server_is_open) = (true, true);
-        node.machine.handle_connected(self.now, node.route);
-        node.connection = self.server.accept(self.now, ROUTES[0]);
+        let guards_bytes = guards_bytes(index);
+        node.machine.handle_connected(self.now, Carrier { route: node.route, guards_bytes });
+        node.connection = self.server.accept(self.now, Carrier { route: ROUTES[0], guards_bytes });
     }
 
     pub(super) fn step(&mut self, script: &mut Script<'_>) {
@@ -276,13 +278,15 @@ impl World {
     fn stranger_comes(&mut self, script: &mut Script<'_>) {
         let how = script.byte();
         self.is_pure = false;
-        let connection = self.server.accept(self.now, ROUTES[usize::from(how & 1)]);
+        let guards_bytes = how & 0x10 != 0;
+        let carrier = Carrier { route: ROUTES[usize::from(how & 1)], guards_bytes };
+        let connection = self.server.accept(self.now, carrier);
         let index = if self.strangers.len() < STRANGERS && how & 0x40 == 0 {
-            self.strangers.push(Stranger::new(connection));
+            self.strangers.push(Stranger::new(connection, guards_bytes));
             self.strangers.len() - 1
         } else if let Some(index) = usize::from(how >> 1 & 7).checked_rem(self.strangers.len()) {
             self.lingering.push(self.strangers[index].connection);
-            self.strangers[index].reconnect(connection);
+            self.strangers[index].reconnect(connection, guards_bytes);
             index
         } else {
             return self.lingering.push(connection);
@@ -350,15 +354,22 @@ impl World {
         }
     }
 
-    /// A bit changes on the way: never in the preamble, which has no checksum.
+    /// A bit changes on the way: never in the preamble, which has no checksum. What guards its bytes breaks.
     fn damage(&mut self, script: &mut Script<'_>) {
         let (index, at, change) =
             (script.below(NODES), usize::from(script.byte()) + wire::PREAMBLE.len(), script.byte());
-        if let Some(node) = self.nodes.get_mut(index) {
-            let pipe = if change & 1 == 0 { &mut node.up } else { &mut node.down };
-            if let Some(byte) = pipe.get_mut(at) {
-                *byte ^= change | 2;
-            }
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        if guards_bytes(index) {
+            return self.cut(index);
+        }
+        let pipe = if change & 1 == 0 { &mut node.up } else { &mut node.down };
+        if let Some(byte) = pipe.get_mut(at) {
+            *byte ^= change | 2;
         }
     }
+}
+
+/// Whether the connections of a worker notice what is damaged: those of every second pair.
+const fn guards_bytes(index: usize) -> bool {
+    index & 2 != 0
 }

@@ -459,13 +459,16 @@ mod tests {
 
     use super::*;
     use crate::frame::decode;
+    use crate::frame::header::Integrity;
     use crate::ids::{Attempt, JobId};
 
     fn round_trip(message: &Control) {
         let mut out = Vec::new();
         message.put(&mut out, ChannelNo(3));
         let frame =
-            decode::take(&mut BytesMut::from(out.as_slice()), limits::MAX_FRAME_BODY).unwrap().unwrap();
+            decode::take(&mut BytesMut::from(out.as_slice()), limits::MAX_FRAME_BODY, Integrity::Checksums)
+                .unwrap()
+                .unwrap();
         assert_eq!(Control::parse(&frame).unwrap(), *message);
         for end in 0..frame.body.len() {
             let short = Frame {
@@ -548,7 +551,7 @@ mod tests {
         Control::Opened(opened(2)).put(&mut long, ChannelNo(1));
         assert_eq!(long.len(), short.len() + 1);
         let mut long = BytesMut::from(&*long);
-        let frame = decode::take(&mut long, limits::MAX_FRAME_BODY).unwrap().unwrap();
+        let frame = decode::take(&mut long, limits::MAX_FRAME_BODY, Integrity::Checksums).unwrap().unwrap();
         assert_eq!(Control::parse(&frame), Ok(Control::Opened(opened(2))));
         let zero = Bytes::from([&[0, 1, 2], &[0][..]].concat());
         assert_eq!(

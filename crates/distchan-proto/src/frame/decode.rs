@@ -3,10 +3,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::ProtocolError;
-use crate::frame::header::{self, FLAG_MORE, FrameKind, Header};
+use crate::frame::header::{self, FLAG_MORE, FrameKind, Header, Integrity};
 use crate::ids::ChannelNo;
 
-/// A frame whose checksum was right.
+/// A frame that is as it was written.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: FrameKind,
@@ -18,7 +18,11 @@ pub(crate) struct Frame {
 }
 
 /// Takes the next whole frame off the front of `input`; its body shares `input`'s memory.
-pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, ProtocolError> {
+pub(crate) fn take(
+    input: &mut BytesMut,
+    limit: usize,
+    integrity: Integrity,
+) -> Result<Option<Frame>, ProtocolError> {
     let Some(bytes) = input.first_chunk::<{ header::LENGTH }>() else {
         return Ok(None);
     };
@@ -32,7 +36,7 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
     }
     input.advance(header::LENGTH);
     let body = input.split_to(size).freeze();
-    header.check(&body)?;
+    header.check(&body, integrity)?;
     let kind = FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
     let more = match (header.flags, kind) {
         (0, _) | (_, FrameKind::Skippable) => false,
@@ -72,10 +76,10 @@ mod tests {
         let mut input = BytesMut::new();
         for &byte in &whole[..whole.len() - 1] {
             input.extend_from_slice(&[byte]);
-            assert!(take(&mut input, 100).unwrap().is_none());
+            assert!(take(&mut input, 100, Integrity::Checksums).unwrap().is_none());
         }
         input.extend_from_slice(&whole[whole.len() - 1..]);
-        let taken = take(&mut input, 100).unwrap().unwrap();
+        let taken = take(&mut input, 100, Integrity::Checksums).unwrap().unwrap();
         assert_eq!(
             (taken.kind, taken.channel, &taken.body[..]),
             (FrameKind::Batch, ChannelNo(7), &b"hello"[..])
@@ -91,7 +95,13 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             // A longer length waits for more bytes instead; whatever comes, the checksum covers the length too.
             bytes.extend_from_slice(&[0; 1 << 9]);
-            assert!(!matches!(take(&mut BytesMut::from(bytes.as_slice()), 1 << 8), Ok(Some(_))), "bit {bit}");
+            assert!(
+                !matches!(
+                    take(&mut BytesMut::from(bytes.as_slice()), 1 << 8, Integrity::Checksums),
+                    Ok(Some(_))
+                ),
+                "bit {bit}"
+            );
         }
     }
 
@@ -100,7 +110,7 @@ mod tests {
         let mut bytes = frame(FrameKind::Batch, b"hello");
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(
-            take(&mut BytesMut::from(bytes.as_slice()), 100).unwrap_err(),
+            take(&mut BytesMut::from(bytes.as_slice()), 100, Integrity::Checksums).unwrap_err(),
             ProtocolError::FrameTooLarge { size: u32::MAX as usize, limit: 100 }
         );
     }

@@ -1,11 +1,11 @@
 //! Writes frames into the caller's buffer.
 
-use crate::frame::header::{self, FrameKind, Header};
+use crate::frame::header::{self, FrameKind, Header, Integrity};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::scattered::{Mark, ScatteredMut};
 
-/// A frame whose body is being appended to `out`; [`FrameWriter::finish`] puts the header in front of it.
+/// A batch's frame whose body is being appended to `out`; [`FrameWriter::finish`] puts the header in front of it.
 #[derive(Debug)]
 pub(crate) struct FrameWriter {
     body: Mark,
@@ -27,8 +27,11 @@ impl FrameWriter {
         out.take_behind(&self.body)
     }
 
-    pub(crate) fn finish(self, out: &mut ScatteredMut, kind: FrameKind, channel: ChannelNo, flags: u8) {
-        let header = header_for(self.len(out), out.pieces_behind(&self.body), kind, flags, channel);
+    pub(crate) fn finish(self, out: &mut ScatteredMut, channel: ChannelNo, flags: u8, integrity: Integrity) {
+        let mut header = header_for(self.len(out), FrameKind::Batch, flags, channel);
+        if integrity == Integrity::Checksums {
+            header.checksum = header.checksum_of(out.pieces_behind(&self.body));
+        }
         let end = self.body.own();
         let head = end.checked_sub(header::LENGTH).and_then(|start| out.own().get_mut(start..end));
         head.expect("begin() wrote the header's room").copy_from_slice(&header.to_bytes());
@@ -47,19 +50,14 @@ pub(crate) fn put_with(out: &mut Vec<u8>, channel: ChannelNo, write: impl FnOnce
     let kind = write(out);
     let frame = out.get_mut(start..).and_then(|frame| frame.split_at_mut_checked(header::LENGTH));
     let (head, body) = frame.expect("the header's room was written");
-    head.copy_from_slice(&header_for(body.len(), [&*body].into_iter(), kind, 0, channel).to_bytes());
+    let mut header = header_for(body.len(), kind, 0, channel);
+    header.checksum = header.checksum_of([&*body]);
+    head.copy_from_slice(&header.to_bytes());
 }
 
-fn header_for<'a>(
-    length: usize,
-    body: impl Iterator<Item = &'a [u8]>,
-    kind: FrameKind,
-    flags: u8,
-    channel: ChannelNo,
-) -> Header {
+/// A header without its checksum.
+fn header_for(length: usize, kind: FrameKind, flags: u8, channel: ChannelNo) -> Header {
     assert!(length <= limits::MAX_FRAME_BODY, "a frame of {length} bytes");
     let length = u32::try_from(length).expect("checked in the line before");
-    let mut header = Header { length, checksum: 0, kind: kind.to_wire(), flags, channel };
-    header.checksum = header.checksum_of(body);
-    header
+    Header { length, checksum: 0, kind: kind.to_wire(), flags, channel }
 }

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::carrier::Carrier;
 use crate::error::{Code, printable};
 use crate::frame::control::{Hello, Resume, Welcome};
 use crate::ids::{SessionId, SessionKey};
@@ -29,7 +30,7 @@ impl ServerMachine {
             );
             return self.refuse(id, Code::Signature, &reason);
         }
-        let known = hello.resume.filter(|resume| self.may_resume(resume));
+        let known = hello.resume.filter(|resume| self.may_resume(id, resume));
         let Some(connection) = self.peers.get(&id).map(|peer| peer.connection) else {
             return;
         };
@@ -62,14 +63,17 @@ impl ServerMachine {
         }
     }
 
-    /// Whether a session can go on: it is this run's, it is the worker's own, and neither side has forgotten what the other lacks.
-    fn may_resume(&self, resume: &Resume) -> bool {
+    /// Whether a session can go on over the connection of `asked_on`: it is this run's, it is the worker's own, neither side has forgotten what
+    /// the other lacks, and its frames are as they are to be on this connection.
+    fn may_resume(&self, asked_on: SessionId, resume: &Resume) -> bool {
+        let begun = self.peers.get(&asked_on).map(|peer| peer.session.integrity);
         resume.epoch == self.config.epoch
             && self.key_of(resume.session) == resume.key
             && self
                 .peers
                 .get(&resume.session)
-                .is_some_and(|peer| peer.is_worker() && peer.session.replay.can_go_on_from(resume.received))
+                .filter(|peer| peer.is_worker() && Some(peer.session.integrity) == begun)
+                .is_some_and(|peer| peer.session.replay.can_go_on_from(resume.received))
     }
 
     /// A worker is back: its session goes on over the connection on which it asked. Where it had another one, the newest wins.
@@ -119,7 +123,7 @@ impl ServerMachine {
         let Some(connection) = peer.connection.take() else {
             return;
         };
-        let mut nobody = Peer::new(connection, &peer.route);
+        let mut nobody = Peer::new(connection, &Carrier::from(&peer.route));
         nobody.session = Session::turned_away(&mut peer.session, code, reason);
         nobody.standing = Standing::Gone;
         nobody.is_listed = true;

@@ -17,6 +17,7 @@ mod transmit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::batch::Submission;
+use crate::carrier::Carrier;
 use crate::dispatch::lease::MemberId;
 use crate::error::Code;
 use crate::frame::batch::TableWriter;
@@ -116,12 +117,11 @@ impl ServerMachine {
         Ok(id)
     }
 
-    /// A transport connection was accepted. `route` is what this side sees of its two ends, `worker>server`; empty where it sees nothing.
-    /// It tells a worker that has ended from a connection that was cut on its way.
-    pub fn accept(&mut self, now: Time, route: &str) -> ConnectionId {
+    /// A transport connection was accepted. Its route tells a worker that has ended from a connection that was cut on its way.
+    pub fn accept<'a>(&mut self, now: Time, carrier: impl Into<Carrier<'a>>) -> ConnectionId {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let session = self.add_peer(Peer::new(id, route));
+        let session = self.add_peer(Peer::new(id, &carrier.into()));
         self.arm(session, Some(now + limits::HANDSHAKE_BUDGET));
         self.after_call();
         id

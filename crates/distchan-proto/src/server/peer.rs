@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::carrier::Carrier;
 use crate::dispatch::lease::MemberId;
 use crate::frame::control::Open;
 use crate::ids::{ChannelId, ChannelNo, ConnectionId};
@@ -76,13 +77,13 @@ pub(crate) struct OpenLink {
 }
 
 impl Peer {
-    pub(crate) fn new(connection: ConnectionId, route: &str) -> Self {
+    pub(crate) fn new(connection: ConnectionId, carrier: &Carrier<'_>) -> Self {
         Self {
-            session: Session::server(),
+            session: Session::server(carrier),
             connection: Some(connection),
             standing: Standing::Stranger,
             name: String::new(),
-            route: route.to_owned(),
+            route: carrier.route.to_owned(),
             is_direct: false,
             can_resume: false,
             links: BTreeMap::new(),

@@ -8,6 +8,7 @@ use crate::scattered::ScatteredMut;
 use crate::server::ServerMachine;
 use crate::server::channel::Channel;
 use crate::server::peer::{Link, Peer};
+use crate::session::Session;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
@@ -66,7 +67,7 @@ impl ServerMachine {
 impl Peer {
     /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
     fn write_pieces(&mut self, out: &mut ScatteredMut) {
-        for no in self.session.outbox.take_pieces(out) {
+        for no in self.session.outbox.take_pieces(out, self.session.integrity) {
             if let Some(link) = self.link(no)
                 && !link.is_sending
             {
@@ -97,7 +98,8 @@ impl Peer {
             let Some(channel) = channels.get_mut(link.channel.0 as usize) else {
                 continue;
             };
-            let mut composer = Composer::new(no, &link.envelope, out, &mut self.session.outbox, table, end);
+            let Session { outbox, integrity, .. } = &mut self.session;
+            let mut composer = Composer::new(no, &link.envelope, out, outbox, table, *integrity, end);
             channel.dispatch.take(now, link.member, |entry, pieces| composer.push_jobs(entry, pieces));
             composer.finish();
             // A channel whose large value is under way is in turn again when that has left.

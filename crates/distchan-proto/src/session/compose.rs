@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::batch::{Entry, Piece, Pieces, Submission};
 use crate::frame::batch::TableWriter;
 use crate::frame::encode::FrameWriter;
-use crate::frame::header::FrameKind;
+use crate::frame::header::Integrity;
 use crate::ids::{ChannelNo, JobId};
 use crate::limits;
 use crate::scattered::{Scattered, ScatteredMut};
@@ -27,6 +27,7 @@ pub(crate) struct Composer<'a> {
     outbox: &'a mut Outbox,
     table: &'a mut TableWriter,
     frame: Option<FrameWriter>,
+    integrity: Integrity,
     /// How long `out` may become.
     end: usize,
 }
@@ -38,9 +39,10 @@ impl<'a> Composer<'a> {
         out: &'a mut ScatteredMut,
         outbox: &'a mut Outbox,
         table: &'a mut TableWriter,
+        integrity: Integrity,
         end: usize,
     ) -> Self {
-        Self { channel, envelope, out, outbox, table, frame: None, end }
+        Self { channel, envelope, out, outbox, table, frame: None, integrity, end }
     }
 
     /// Takes a value; false (and nothing taken) when this transmission is full, or the channel waits for its large value.
@@ -180,7 +182,7 @@ impl<'a> Composer<'a> {
         let Some(frame) = self.frame.take() else { return };
         self.table.finish(self.out.own());
         if self.envelope.is_plain() {
-            frame.finish(self.out, FrameKind::Batch, self.channel, 0);
+            frame.finish(self.out, self.channel, 0, self.integrity);
             return;
         }
         let body = frame.take_body(self.out);
@@ -194,7 +196,7 @@ impl<'a> Composer<'a> {
         if sealed.len() <= limits::MAX_FRAME_BODY {
             let frame = FrameWriter::begin(self.out);
             self.out.own().extend_from_slice(&sealed);
-            frame.finish(self.out, FrameKind::Batch, self.channel, 0);
+            frame.finish(self.out, self.channel, 0, self.integrity);
         } else {
             self.outbox.put_large(self.channel, Bytes::from(sealed).into(), Vec::new());
         }

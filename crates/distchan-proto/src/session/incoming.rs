@@ -53,7 +53,7 @@ impl Session {
             return Ok(None);
         }
         while self.state.is_reading() {
-            let Some(frame) = decode::take(input, self.state.body_limit())? else {
+            let Some(frame) = decode::take(input, self.state.body_limit(), self.integrity)? else {
                 return Ok(None);
             };
             self.hear(now, frame.is_of_session, frame.body.len());
@@ -105,7 +105,7 @@ impl Session {
         debug_assert!(landing.is_whole() && input.is_empty(), "what arrives is put there first");
         if self.state.is_ready() {
             let (header, piece) = landing.into_parts(input);
-            header.check(&piece)?;
+            header.check(&piece, self.integrity)?;
             self.hear(now, true, piece.len());
             let more = header.flags == FLAG_MORE;
             if let Some(body) = self.assemble(header.channel, Piece::Landed(piece), more)? {

@@ -17,8 +17,10 @@ pub(crate) mod state;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::carrier::Carrier;
 use crate::error::{Code, ProtocolError};
 use crate::frame::control::{Ack, Control, Goodbye, Hello, Welcome};
+use crate::frame::header::Integrity;
 use crate::frame::preamble;
 use crate::ids::ChannelNo;
 use crate::limits;
@@ -46,6 +48,8 @@ pub(crate) enum Role {
 pub(crate) struct Session {
     role: Role,
     state: State,
+    /// The same for all connections of the session: a frame may go over any of them.
+    pub(crate) integrity: Integrity,
     /// What concerns this connection alone: written before everything else, and never again.
     raw: Vec<u8>,
     /// The last words, behind everything else.
@@ -77,19 +81,20 @@ pub(crate) struct Transmission {
 
 impl Session {
     /// The server's end: silent until the peer has sent the magic.
-    pub(crate) fn server() -> Self {
-        Self::new(Role::Server, State::new())
+    pub(crate) fn server(carrier: &Carrier<'_>) -> Self {
+        Self::new(Role::Server, State::new(), Integrity::over(carrier))
     }
 
     /// The worker's end, without a connection.
     pub(crate) fn worker() -> Self {
-        Self::new(Role::Worker(Hello::default()), State::detached())
+        Self::new(Role::Worker(Hello::default()), State::detached(), Integrity::Checksums)
     }
 
-    fn new(role: Role, state: State) -> Self {
+    fn new(role: Role, state: State, integrity: Integrity) -> Self {
         Self {
             role,
             state,
+            integrity,
             raw: Vec::new(),
             farewell: Vec::new(),
             outbox: Outbox::default(),
@@ -110,8 +115,9 @@ impl Session {
     }
 
     /// The worker's end has a connection: it speaks first.
-    pub(crate) fn attach(&mut self, hello: Hello) {
+    pub(crate) fn attach(&mut self, carrier: &Carrier<'_>, hello: Hello) {
         self.detach();
+        self.integrity = Integrity::over(carrier);
         self.role = Role::Worker(hello);
         self.state = State::new();
         preamble::put(&mut self.raw);
@@ -129,7 +135,7 @@ impl Session {
     /// What becomes of the connection that `session` had: it is told goodbye, and nothing else.
     pub(crate) fn turned_away(session: &mut Self, code: Code, text: &str) -> Self {
         let state = std::mem::replace(&mut session.state, State::detached());
-        let mut own = Self::new(Role::Server, state);
+        let mut own = Self::new(Role::Server, state, session.integrity);
         own.raw = std::mem::take(&mut session.raw);
         own.close(code, text.to_owned());
         own

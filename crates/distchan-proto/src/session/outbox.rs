@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::ProtocolError;
 use crate::frame::control::Control;
 use crate::frame::encode::FrameWriter;
-use crate::frame::header::{FLAG_MORE, FrameKind};
+use crate::frame::header::{FLAG_MORE, Integrity};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::scattered::{Scattered, ScatteredMut};
@@ -73,7 +73,7 @@ impl Outbox {
     }
 
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
-    pub(crate) fn take_pieces(&mut self, out: &mut ScatteredMut) -> Vec<ChannelNo> {
+    pub(crate) fn take_pieces(&mut self, out: &mut ScatteredMut, integrity: Integrity) -> Vec<ChannelNo> {
         let mut finished = Vec::new();
         for (channel, body) in &mut self.large {
             let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
@@ -83,7 +83,7 @@ impl Outbox {
             let frame = FrameWriter::begin(out);
             out.put_part_of(&payload, 0..payload.len());
             out.put(&table);
-            frame.finish(out, FrameKind::Batch, *channel, if more { FLAG_MORE } else { 0 });
+            frame.finish(out, *channel, if more { FLAG_MORE } else { 0 }, integrity);
             if !more {
                 finished.push(*channel);
             }

@@ -1,5 +1,6 @@
 //! How a worker's session gets its connections: the greeting, what becomes of it when a connection breaks, and when it is over.
 
+use crate::carrier::Carrier;
 use crate::error::{Code, ProtocolError, printable};
 use crate::frame::control::{Goodbye, Hello, Resume, Welcome};
 use crate::limits;
@@ -11,9 +12,10 @@ use crate::worker::link::{LinkState, Reset};
 use crate::worker::{Given, WorkerMachine};
 
 impl WorkerMachine {
-    /// A transport connection has been made: the first, or another one. Its input buffer must be empty. `route` is what this side sees of
-    /// its two ends, `worker>server`; empty where this worker cannot come back over another connection.
-    pub fn handle_connected(&mut self, now: Time, route: &str) {
+    /// A transport connection has been made: the first, or another one. Its input buffer must be empty. Its route is empty where this worker cannot
+    /// come back over another connection.
+    pub fn handle_connected<'a>(&mut self, now: Time, carrier: impl Into<Carrier<'a>>) {
+        let carrier = carrier.into();
         if self.is_over {
             return;
         }
@@ -24,12 +26,13 @@ impl WorkerMachine {
             received: self.session.replay.received(),
         });
         self.deadline = Some(now + limits::HANDSHAKE_BUDGET);
-        self.session.attach(Hello {
+        let hello = Hello {
             signature: self.config.signature.clone(),
             name: self.config.name.clone(),
-            route: route.to_owned(),
+            route: carrier.route.to_owned(),
             resume,
-        });
+        };
+        self.session.attach(&carrier, hello);
     }
 
     /// The transport is gone, or everything has been written to one that [`WorkerMachine::is_closing`]. What this worker has in hand stays in

@@ -5,6 +5,7 @@ use crate::error::Code;
 use crate::frame::control::{Control, Direction};
 use crate::limits;
 use crate::scattered::ScatteredMut;
+use crate::session::Session;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
 use crate::time::Time;
@@ -61,7 +62,7 @@ impl WorkerMachine {
     }
 
     fn write_pieces(&mut self, out: &mut ScatteredMut) {
-        for no in self.session.outbox.take_pieces(out) {
+        for no in self.session.outbox.take_pieces(out, self.session.integrity) {
             self.mark_sending(no);
         }
     }
@@ -82,8 +83,8 @@ impl WorkerMachine {
                 self.has_new_values = true;
             }
             let envelope = link.envelope.clone();
-            let mut composer =
-                Composer::new(no, &envelope, out, &mut self.session.outbox, &mut self.table, end);
+            let Session { outbox, integrity, .. } = &mut self.session;
+            let mut composer = Composer::new(no, &envelope, out, outbox, &mut self.table, *integrity, end);
             link.write(&mut composer);
             composer.finish();
             let is_busy = self.session.outbox.is_busy(no);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use distchan_proto::batch::{Batch, Kind, OpenBatch, Submission};
+use distchan_proto::carrier::Carrier;
 use distchan_proto::error::Code;
 use distchan_proto::failure::Failure;
 use distchan_proto::ids::{Attempt, ChannelId, ChannelNo, ConnectionId, JobId};
@@ -44,10 +45,19 @@ pub(crate) struct Absent {
 impl<'a> Pair<'a> {
     /// A worker that has just connected.
     pub(crate) fn connect(document: &'a Document) -> Self {
+        Self::connect_over(document, ROUTE.into())
+    }
+
+    /// The same, over TLS.
+    pub(crate) fn connect_over_tls(document: &'a Document) -> Self {
+        Self::connect_over(document, Carrier { route: ROUTE, guards_bytes: true })
+    }
+
+    fn connect_over(document: &'a Document, carrier: Carrier<'_>) -> Self {
         let mut server = server_of_run(2026);
-        let connection = server.accept(NOW, ROUTE);
+        let connection = server.accept(NOW, carrier);
         let mut worker = WorkerMachine::new(WorkerConfig { signature: "shop/1".into(), name: "w1".into() });
-        worker.handle_connected(NOW, ROUTE);
+        worker.handle_connected(NOW, carrier);
         Self { document, server, worker, connection, now: NOW }
     }
 

@@ -231,7 +231,7 @@ pub(crate) fn refused(document: &Document) -> Check {
     pair.server_says(&["preamble", "goodbye-version"])
 }
 
-/// A channel on which only workers send.
+/// A channel on which only workers send, with and without TLS.
 pub(crate) fn up(document: &Document) -> Check {
     let spec = || ChannelSpec {
         direction: Direction::Up,
@@ -239,12 +239,17 @@ pub(crate) fn up(document: &Document) -> Check {
         result: Schema::of::<()>(true),
         ..capitalize()
     };
-    let mut pair = Pair::connect(document);
-    let (_, no) = pair.open(spec(), spec());
-    pair.talk();
-    pair.worker.submit(no, batch(1, &[(Value, 0, "7", 0), (Value, 0, "8", 0)]));
-    pair.worker_says(&["values"])?;
-    same("events", &pair.server_events(), &texts(&["worker w1", "joined", "results Value 0/1=7 Value 0/1=8"]))
+    let connections =
+        [(Pair::connect(document), "values"), (Pair::connect_over_tls(document), "values-over-tls")];
+    for (mut pair, written) in connections {
+        let (_, no) = pair.open(spec(), spec());
+        pair.talk();
+        pair.worker.submit(no, batch(1, &[(Value, 0, "7", 0), (Value, 0, "8", 0)]));
+        pair.worker_says(&[written])?;
+        let events = ["worker w1", "joined", "results Value 0/1=7 Value 0/1=8"];
+        same("events", &pair.server_events(), &texts(&events))?;
+    }
+    Ok(())
 }
 
 /// What a peer of a later version may send.

@@ -34,6 +34,8 @@ pub(crate) struct Script {
     pub(crate) chunk: usize,
     /// So many frames are written in peace, each time; then a bit of the next one changes on its way.
     pub(crate) damage: Vec<usize>,
+    /// Its connections notice themselves what is damaged.
+    pub(crate) guarded: bool,
 }
 
 /// What a conversation took.
@@ -48,7 +50,8 @@ pub(crate) struct Played {
 impl Script {
     pub(crate) fn small(seed: u64) -> Self {
         let ordered = seed.is_multiple_of(2);
-        Self { seed, jobs: 8, large: 3, ordered, work: spec("work"), chunk: 40, damage: Vec::new() }
+        let (work, damage) = (spec("work"), Vec::new());
+        Self { seed, jobs: 8, large: 3, ordered, work, chunk: 40, damage, guarded: false }
     }
 }
 
@@ -56,6 +59,7 @@ impl Script {
 pub(crate) fn play(script: &Script, fuses: &[usize]) -> Played {
     let mut cluster = Cluster::new(script.seed);
     cluster.chunk = script.chunk;
+    cluster.guards_bytes = script.guarded;
     let index = cluster.connect_over(INDIRECT, After::Reconnects);
     cluster.nodes[index].fuses = fuses.iter().copied().collect();
     cluster.nodes[index].damage = script.damage.iter().copied().collect();

@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// How many bytes arrive at once, at most.
     pub(crate) chunk: usize,
+    /// What [`Cluster::come_back`] makes connections over.
+    pub(crate) guards_bytes: bool,
     /// Whether the server's user takes results as they come.
     pub(crate) consumes: bool,
     /// Released results that the user has not taken, by channel.
@@ -75,6 +77,7 @@ impl Cluster {
             server: ServerMachine::new(config),
             nodes: Vec::new(),
             chunk,
+            guards_bytes: false,
             consumes: true,
             unconsumed: BTreeMap::new(),
             outcomes: BTreeMap::new(),

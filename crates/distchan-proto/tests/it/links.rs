@@ -1,5 +1,6 @@
 //! How a cluster's connections break and are made again. It tells the machines what a driver would, and no more.
 
+use distchan_proto::carrier::Carrier;
 use distchan_proto::ids::ConnectionId;
 use distchan_proto::server::{Loss, ServerConfig, ServerMachine};
 use distchan_proto::time::Time;
@@ -55,8 +56,9 @@ impl Cluster {
         (node.reader, node.server_reader) = Default::default();
         node.up.clear();
         node.down.clear();
-        node.machine.handle_connected(self.now, &node.routes.0);
-        node.connection = self.server.accept(self.now, &node.routes.1);
+        let guards_bytes = self.guards_bytes;
+        node.machine.handle_connected(self.now, Carrier { route: &node.routes.0, guards_bytes });
+        node.connection = self.server.accept(self.now, Carrier { route: &node.routes.1, guards_bytes });
         (node.is_open, node.server_is_open) = (true, true);
         (node.is_mute, node.server_is_mute) = (false, false);
         self.drain();

@@ -18,6 +18,7 @@ mod epochs;
 mod farewell;
 mod few;
 mod grace;
+mod guarded;
 mod handshake;
 mod harness;
 mod hostile;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
+use distchan_proto::carrier::Carrier;
 use distchan_proto::error::Code;
 use distchan_proto::ids::{ChannelId, ConnectionId};
 use distchan_proto::server::{ChannelOptions, Loss, ServerConfig, ServerEvent, ServerMachine};
@@ -41,10 +42,14 @@ impl Returning {
 
     /// A server with the channel `work`, and a worker that has it open; with what the worker needs to come back.
     pub(crate) fn with_worker() -> (Self, ChannelId, ConnectionId, Back) {
+        Self::with_worker_over("c>d".into())
+    }
+
+    pub(crate) fn with_worker_over(carrier: Carrier<'_>) -> (Self, ChannelId, ConnectionId, Back) {
         let mut returning = Self::new(config(7));
         let now = returning.now;
         let channel = returning.server.open_channel(now, spec("work"), ChannelOptions::default()).unwrap();
-        let connection = returning.connect();
+        let connection = returning.connect_over(carrier);
         let hello = [wire::text(b"app"), wire::text(b"w"), wire::text(ROUTE.as_bytes()), wire::varint(0)];
         returning.say(connection, &wire::preamble(1, 1));
         returning.say(connection, &wire::frame(wire::HELLO, 0, 0, &hello.concat()));
@@ -56,12 +61,20 @@ impl Returning {
     }
 
     pub(crate) fn connect(&mut self) -> ConnectionId {
-        self.server.accept(self.now, "c>d")
+        self.connect_over("c>d".into())
+    }
+
+    pub(crate) fn connect_over(&mut self, carrier: Carrier<'_>) -> ConnectionId {
+        self.server.accept(self.now, carrier)
     }
 
     /// Another connection, on which a session is claimed; returns the server's greeting.
     pub(crate) fn claim(&mut self, back: &Back) -> (ConnectionId, Back) {
-        let connection = self.connect();
+        self.claim_over("c>d".into(), back)
+    }
+
+    pub(crate) fn claim_over(&mut self, carrier: Carrier<'_>, back: &Back) -> (ConnectionId, Back) {
+        let connection = self.connect_over(carrier);
         self.say(connection, &[wire::preamble(1, 1), wire::hello_again(ROUTE, back)].concat());
         let welcome = wire::read_welcome(&self.frames(connection)[0]);
         (connection, welcome)

@@ -115,6 +115,11 @@ impl Network {
         self.plan.latency
     }
 
+    /// See [`Carrier::guards_bytes`](distchan_proto::carrier::Carrier::guards_bytes).
+    pub(crate) const fn guards_bytes(&self) -> bool {
+        self.plan.guards_bytes
+    }
+
     /// A connection that somebody tries to make; the server does not know of it yet.
     pub(crate) fn open(&mut self, owner: Option<(usize, u32)>, route: Route) -> LinkNo {
         let link = Link {

@@ -49,6 +49,8 @@ pub struct NetworkPlan {
     pub bandwidth: u64,
     /// Bytes that a direction of a connection holds before its writer waits.
     pub capacity: usize,
+    /// See [`distchan_proto::carrier::Carrier::guards_bytes`].
+    pub guards_bytes: bool,
 }
 
 /// The server's patience.
@@ -70,7 +72,7 @@ impl Plan {
         let drawn_workers = [1, 2, 3, 5, 8, 13, 21, 50][skewed(&mut rng, 8)];
         let workers = rng.random_range(drawn_workers / 2 + 1..=drawn_workers);
         let storm = Duration::from_secs(options.seconds());
-        let network = NetworkPlan::draw(&mut rng);
+        let network = NetworkPlan::draw(&mut rng, seed);
         let liveness = LivenessPlan::draw(&mut rng);
         let mut faults = Faults::draw(&mut rng);
         for fault in &options.without {
@@ -140,12 +142,13 @@ impl fmt::Display for Plan {
         let names: Vec<String> = self.channels.iter().map(ToString::to_string).collect();
         write!(
             f,
-            "{} workers, {}, {:?}+{:?} {} B/s, lost after {:?}, grace {:?}, faults {}",
+            "{} workers, {}, {:?}+{:?} {} B/s{}, lost after {:?}, grace {:?}, faults {}",
             self.workers,
             names.join(" "),
             self.network.latency,
             self.network.jitter,
             self.network.bandwidth,
+            if self.network.guards_bytes { " guarded" } else { "" },
             self.liveness.lost_after,
             self.liveness.grace,
             self.faults
@@ -154,7 +157,7 @@ impl fmt::Display for Plan {
 }
 
 impl NetworkPlan {
-    fn draw(rng: &mut impl Rng) -> Self {
+    fn draw(rng: &mut impl Rng, seed: u64) -> Self {
         let micros = [10, 10, 200, 200, 1000, 5000, 40_000, 150_000][rng.random_range(0..8)];
         let jitter = [0, 1, 1, 4][rng.random_range(0..4)];
         Self {
@@ -162,6 +165,7 @@ impl NetworkPlan {
             jitter: Duration::from_micros(micros * jitter),
             bandwidth: [1_000_000_000, 1_000_000_000, 10_000_000, 300_000][rng.random_range(0..4)],
             capacity: [3_000, 65_536, 300_000][rng.random_range(0..3)],
+            guards_bytes: draw(seed, &[73]).is_multiple_of(2),
         }
     }
 }

@@ -7,6 +7,7 @@ mod frames;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
+use distchan_proto::carrier::Carrier;
 use distchan_proto::error::Code;
 use distchan_proto::ids::{ChannelId, ConnectionId};
 use distchan_proto::server::{Loss, ServerConfig, ServerEvent, ServerMachine};
@@ -89,11 +90,12 @@ impl ServerHost {
 
     /// Takes a connection.
     pub(crate) fn accept(&mut self, world: &mut World, no: LinkNo) -> Verdict {
+        let guards_bytes = world.network.guards_bytes();
         let Some(link) = world.network.get(no).filter(|link| link.is_held(Side::Server)) else {
             return Ok(());
         };
         let route = route_seen_by(Side::Server, link.route, no);
-        let connection = self.machine.accept(world.now, &route);
+        let connection = self.machine.accept(world.now, Carrier { route: &route, guards_bytes });
         link.connection = Some(connection);
         self.links.insert(connection, (no, BytesMut::new()));
         let is_direct = link.route == Route::Direct && link.owner.is_some();

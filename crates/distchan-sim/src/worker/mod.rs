@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use distchan_proto::carrier::Carrier;
 use distchan_proto::error::Code;
 use distchan_proto::ids::ChannelNo;
 use distchan_proto::time::Time;
@@ -148,7 +149,9 @@ impl WorkerHost {
         self.link = Some(link);
         self.is_lingering = false;
         self.last_heard = world.now;
-        self.machine.handle_connected(world.now, &route_seen_by(Side::Worker, self.route, link));
+        let route = route_seen_by(Side::Worker, self.route, link);
+        let guards_bytes = world.network.guards_bytes();
+        self.machine.handle_connected(world.now, Carrier { route: &route, guards_bytes });
     }
 
     /// Full jitter: as the driver does it.

@@ -85,6 +85,17 @@ impl Stream {
         }
     }
 
+    /// Whether a byte that was changed on the way is noticed here.
+    pub(crate) const fn guards_bytes(&self) -> bool {
+        match &self.0 {
+            #[cfg(feature = "tls")]
+            Carrier::Tls(_) => true,
+            #[cfg(unix)]
+            Carrier::Unix(_) => false,
+            Carrier::Tcp(_) | Carrier::Memory(_) => false,
+        }
+    }
+
     /// Splits the connection into its two directions, which share no lock. Dropping the [`WriteHalf`] tells the other
     /// side that nothing more comes; the connection is gone when both halves are.
     #[must_use]

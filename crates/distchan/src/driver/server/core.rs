@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use distchan_proto::batch::Batch;
+use distchan_proto::carrier::Carrier;
 use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SessionId, SinkId};
 use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachine, WorkerSnapshot};
 use distchan_proto::spec::ChannelSpec;
@@ -83,12 +84,12 @@ impl Core {
         pen: Pen,
         peer: String,
         seat: Seat,
-        route: &str,
+        carrier: Carrier<'_>,
     ) -> Option<ConnectionId> {
         if self.is_shut {
             return None;
         }
-        let id = self.machine.accept(now, route);
+        let id = self.machine.accept(now, carrier);
         let line = Line { wake, pen, peer, seat: Some(seat), telling: Vec::new(), writing: Vec::new() };
         self.connections.insert(id, line);
         Some(id)

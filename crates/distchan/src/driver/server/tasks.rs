@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use distchan_proto::carrier::Carrier;
 use distchan_proto::error::ProtocolError;
 use distchan_proto::ids::ConnectionId;
 use distchan_proto::limits;
@@ -141,6 +142,7 @@ async fn run_connection(mut place: Place, seat: Seat, stream: Stream, peer: Peer
     let Some((stream, mut pass)) = admit(&shared, stream, &peer, &give_way).await else { return };
     let peer = peer.to_string();
     let route = stream.route_of_server();
+    let carrier = Carrier { route: &route, guards_bytes: stream.guards_bytes() };
     let (reader, writer) = stream.into_split();
     if let Err(error) = writer.give_up_after(shared.lost_after) {
         tracing::debug!(peer, %error, "the system does not watch this connection");
@@ -148,7 +150,7 @@ async fn run_connection(mut place: Place, seat: Seat, stream: Stream, peer: Peer
     let wake = Arc::new(Wake::default());
     let pen = Pen::new(writer.direct());
     let added =
-        shared.with(|core, _| core.add_connection(accepted, Arc::clone(&wake), pen, peer, seat, &route));
+        shared.with(|core, _| core.add_connection(accepted, Arc::clone(&wake), pen, peer, seat, carrier));
     let Some(id) = added else {
         return;
     };

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use distchan_proto::carrier::Carrier;
 #[cfg(feature = "tls")]
 use distchan_proto::error::Code;
 use distchan_proto::limits;
@@ -158,11 +159,12 @@ fn random() -> u64 {
 /// One connection, until it is over.
 async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -> Ended {
     let route = stream.route_of_worker();
+    let guards_bytes = stream.guards_bytes();
     shared.forget_closing().await;
     let (reader, writer) = stream.into_split();
     shared.with(|core, now| {
         core.set_pen(Pen::new(writer.direct()));
-        core.machine.handle_connected(now, &route);
+        core.machine.handle_connected(now, Carrier { route: &route, guards_bytes });
     });
     // Each in a task of its own, so that bytes that arrive wake nobody but their reader. They end with this function.
     let mut others = JoinSet::new();

@@ -40,6 +40,7 @@ async fn bytes_go_both_ways_and_the_end_comes_when_the_writer_is_dropped() {
     let (places, _directory) = places();
     for place in places {
         let (near, far, _) = connected(&place).await;
+        assert!(!near.guards_bytes() && !far.guards_bytes(), "{place}");
         let (mut near_read, mut near_write) = near.into_split();
         let (mut far_read, mut far_write) = far.into_split();
         near_write.write_all(b"ping").await.unwrap();
