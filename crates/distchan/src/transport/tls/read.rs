@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use parking_lot::Mutex;
 use rustls::Connection;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -13,8 +14,8 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use crate::transport::tls::{Now, broken};
 
-/// Read of the socket at once, at least and at most: two records, which are still in the nearest cache when they are decrypted.
-const READ: (usize, usize) = (4 * 1024, 32 * 1024);
+/// Read of the socket at once, at least and at most: each time costs the system an acknowledgement, and it is still in a near cache when it is decrypted.
+const READ: (usize, usize) = (4 * 1024, 128 * 1024);
 
 /// Decrypts what comes.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct Opening {
     /// What was read of the socket, and how much of it TLS has taken.
     input: Vec<u8>,
     taken: usize,
-    /// How much is read of the socket at once.
+    /// How much may come at once.
     size: usize,
     /// Decrypted, and not taken by the caller.
     ready: usize,
@@ -95,15 +96,18 @@ impl Opening {
         Ok(buf.filled().len() > before)
     }
 
-    /// Reads as much of the socket as the caller would, or did not long ago: the end of what it waits for makes no trickle of a flood.
+    /// Reads as much of the socket as the caller would, or as what came before lets expect: the end of what it waits for makes no trickle of a
+    /// flood.
     fn fill(&mut self, tcp: &TcpStream, wanted: usize) -> io::Result<usize> {
-        self.size = wanted.clamp(READ.0, READ.1).max(self.size - self.size / 8);
-        if self.input.capacity() > 2 * self.size {
+        let size = wanted.max(self.size).clamp(READ.0, READ.1);
+        if self.input.capacity() > 2 * size {
             self.input = Vec::new();
         }
-        self.input.reserve(self.size);
         // Nothing of the last read is left here.
-        tcp.try_read_buf(&mut self.input)
+        self.input.reserve(size);
+        let read = tcp.try_read_buf(&mut (&mut self.input).limit(size))?;
+        self.size = if read == size { 2 * size } else { size - size / 8 };
+        Ok(read)
     }
 }
 
