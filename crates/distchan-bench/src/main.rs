@@ -16,7 +16,7 @@ mod stats;
 mod systems;
 mod usage;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser};
 
 use crate::compare::CompareArgs;
@@ -81,6 +81,7 @@ struct WorkerArgs {
 }
 
 fn main() -> Result<()> {
+    process::even_out_copies().context("begin anew")?;
     match Typed::parse() {
         Typed::W1(args) => runs::run_all(Scenario::W1, &args),
         Typed::W2(args) => runs::run_all(Scenario::W2, &args),

@@ -1,6 +1,7 @@
 //! The processes of a run and what they tell each other beside the values: that a worker is ready, and what it counted.
 //! They speak over the workers' standard output, so that no system carries the measurement of itself.
 
+mod copies;
 mod files;
 mod leash;
 mod pin;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::copies::even_out_copies;
 pub(crate) use self::files::raise_file_limit;
 pub(crate) use self::leash::leash;
 pub(crate) use self::pin::pin_to_one_core;
