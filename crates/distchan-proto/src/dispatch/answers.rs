@@ -93,7 +93,7 @@ impl Dispatch {
         let Some(lease) = self.leases.get_mut(member.0 as usize).and_then(Option::as_mut) else {
             return;
         };
-        lease.window.settled(now, settled, lease.in_hand() == 0);
+        lease.window.settled(now, settled, lease.in_hand() == 0, self.stats.workers);
         lease.is_late &= settled == 0;
         if lease.is_sparse() {
             lease.trim(|job| lots.first_open(job));

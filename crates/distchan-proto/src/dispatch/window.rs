@@ -8,8 +8,12 @@ use crate::time::Time;
 /// The work that should be in flight, beside what the line takes: far less than anyone waits for.
 const HORIZON: Duration = Duration::from_millis(10);
 
-/// ... and no more jobs than this, where they are very short: what lies in memory for longer than it lies in the cache is slow to come back to.
-const MOST_WITHIN_HORIZON: u32 = 4096;
+/// ... and no more jobs than this with all workers together, where they are very short: what lies in memory for longer than it lies in the cache is slow
+/// to come back to. Far fewer would leave and come back in small portions, each of which wakes somebody.
+const MOST_OF_ALL: u32 = 32_768;
+
+/// ... but so many for each, however many there are: where workers share cores, one that has to wait for its turn uses it up.
+const SHARE_OF_EACH: u32 = 4096;
 
 /// Where a worker begins, before anything is known of its jobs.
 const INITIAL: u32 = 16;
@@ -118,9 +122,9 @@ impl Window {
         self.was_full = false;
     }
 
-    /// Counts settled jobs; `ran_dry` is whether the worker has none left. After a window's worth, or a few horizons, it follows the rate at which
-    /// they were settled, by a factor of two at most.
-    pub(crate) fn settled(&mut self, now: Time, jobs: u32, ran_dry: bool) {
+    /// Counts settled jobs; `ran_dry` is whether the worker has none left, and `workers` how many take part. After a window's worth, or a few horizons, it
+    /// follows the rate at which they were settled, by a factor of two at most.
+    pub(crate) fn settled(&mut self, now: Time, jobs: u32, ran_dry: bool, workers: u64) {
         if jobs > 0 {
             let each = self.quiet(now) / jobs;
             self.pace = (self.pace * (SMOOTHING - 1) + each) / SMOOTHING;
@@ -134,12 +138,13 @@ impl Window {
         if self.was_full {
             let elapsed = (now - self.since).as_nanos().max(1);
             let within = |time: Duration| u128::from(self.settled) * time.as_nanos() / elapsed;
-            let wanted = within(HORIZON).min(MOST_WITHIN_HORIZON.into()) + within(2 * self.delay);
+            let most = most_within_horizon(workers);
+            let wanted = within(HORIZON).min(most.into()) + within(2 * self.delay);
             let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
             let doubled = self.size.saturating_mul(2);
             // Whoever has done all of a full window, and waits for more, is slow to be woken, or far away: its rate says nothing but how small the
             // window is.
-            let least = if ran_dry { doubled.min(MOST_WITHIN_HORIZON) } else { 0 };
+            let least = if ran_dry { doubled.min(SHARE_OF_EACH) } else { 0 };
             self.size = wanted.max(least).clamp(self.size / 2, doubled).clamp(self.smallest, self.largest);
         }
         *self = Self { since: now, settled: 0, was_full: false, ..*self };
@@ -152,6 +157,12 @@ impl Window {
     }
 }
 
+/// The most jobs of its horizon that one of so many workers has.
+fn most_within_horizon(workers: u64) -> u32 {
+    let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
+    (MOST_OF_ALL / workers).max(SHARE_OF_EACH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +172,7 @@ mod tests {
         for _ in 0..jobs {
             now = now + per_job;
             window.filled();
-            window.settled(now, 1, false);
+            window.settled(now, 1, false, 1);
         }
     }
 
@@ -169,7 +180,7 @@ mod tests {
     fn short_jobs_widen_it_and_long_ones_leave_hardly_any_prefetch() {
         let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
         run(&mut window, Duration::from_micros(1), 100_000);
-        assert_eq!(window.size(), MOST_WITHIN_HORIZON, "not 10 ms of 1 µs jobs");
+        assert_eq!(window.size(), 10_000, "10 ms of 1 µs jobs");
         run(&mut window, Duration::from_secs(1), 20_000);
         assert_eq!(window.size(), 2);
     }
@@ -184,7 +195,7 @@ mod tests {
         for _ in 0..20 {
             now = now + DELAY.max(Duration::from_micros(100) * window.size());
             window.filled();
-            window.settled(now, window.size(), false);
+            window.settled(now, window.size(), false, 1);
         }
         assert!((3_900..=4_300).contains(&window.size()), "410 ms of 100 µs jobs: {}", window.size());
     }
@@ -204,7 +215,7 @@ mod tests {
     #[test]
     fn a_worker_that_lacks_jobs_keeps_its_window() {
         let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
-        window.settled(Time::from_origin(Duration::from_secs(100)), 16, true);
+        window.settled(Time::from_origin(Duration::from_secs(100)), 16, true, 1);
         assert_eq!(window.size(), 16);
     }
 
@@ -217,22 +228,38 @@ mod tests {
             // It does all that it has at once, whenever it is woken.
             now = now + Duration::from_millis(30);
             window.filled();
-            window.settled(now, window.size(), true);
+            window.settled(now, window.size(), true, 1);
         }
-        assert_eq!(window.size(), MOST_WITHIN_HORIZON);
+        assert_eq!(window.size(), SHARE_OF_EACH);
         for _ in 0..20 {
             now = now + Duration::from_millis(30);
             window.filled();
-            window.settled(now, 10, false);
+            window.settled(now, 10, false, 1);
         }
         assert_eq!(window.size(), 3, "10 ms of 3 ms jobs");
+    }
+
+    #[test]
+    fn many_workers_have_fewer_of_the_shortest_jobs_each_and_never_fewer_than_a_share() {
+        let size_with = |workers| {
+            let mut window = Window::adaptive(Time::ZERO, 1, 65_536);
+            let mut now = Time::ZERO;
+            for _ in 0..20 {
+                // Ten million jobs a second.
+                now = now + Duration::from_nanos(100) * window.size();
+                window.filled();
+                window.settled(now, window.size(), false, workers);
+            }
+            window.size()
+        };
+        assert_eq!([1, 2, 4, 8, 1000].map(size_with), [32_768, 16_384, 8192, 4096, 4096]);
     }
 
     #[test]
     fn a_window_never_more_than_halves_also_where_its_worker_ran_dry() {
         let mut window = Window { size: 20_000, ..Window::adaptive(Time::ZERO, 1, 65_536) };
         window.filled();
-        window.settled(Time::from_origin(Duration::from_secs(1)), 20_000, true);
+        window.settled(Time::from_origin(Duration::from_secs(1)), 20_000, true, 1);
         assert_eq!(window.size(), 10_000);
     }
 
