@@ -81,7 +81,9 @@ struct WorkerArgs {
 }
 
 fn main() -> Result<()> {
-    process::even_out_copies().context("begin anew")?;
+    process::even_out_copies().context(
+        "begin anew with GLIBC_TUNABLES set; with `GLIBC_TUNABLES= ` before the command it begins once",
+    )?;
     match Typed::parse() {
         Typed::W1(args) => runs::run_all(Scenario::W1, &args),
         Typed::W2(args) => runs::run_all(Scenario::W2, &args),

@@ -153,3 +153,34 @@ fn a_comparison_prints_tables_and_draws_a_chart() {
     assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
     assert_eq!(drawn.matches("<rect ").count(), 5);
 }
+
+/// Which copies a worker makes that has connected, begun with `GLIBC_TUNABLES` or without.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn tunables_of_a_worker(given: Option<&str>) -> String {
+    use std::process::Stdio;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_distchan-bench"));
+    command
+        .args(["worker", "w1", "1", "--system=raw", "--transport=tcp", "--size=1", "--address"])
+        .arg(address);
+    match given {
+        Some(given) => command.env("GLIBC_TUNABLES", given),
+        None => command.env_remove("GLIBC_TUNABLES"),
+    };
+    let mut worker = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+    let _connection = listener.accept().expect("the worker connects");
+    let environment = std::fs::read(format!("/proc/{}/environ", worker.id()));
+    worker.kill().and_then(|()| worker.wait()).expect("the worker ends");
+    let environment = String::from_utf8(environment.expect("the worker lived")).expect("text");
+    let mut variables = environment.split('\0');
+    variables.find_map(|variable| variable.strip_prefix("GLIBC_TUNABLES=")).expect("it is set").to_owned()
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn copies_are_those_of_a_newer_glibc_unless_something_was_said_of_them() {
+    assert!(tunables_of_a_worker(None).contains("rep_movsb_threshold"));
+    assert_eq!(tunables_of_a_worker(Some("")), "");
+}
