@@ -26,7 +26,7 @@ VALUE, LAST, FAILED, TIMED = 0, 2, 4, 6
 
 VERSION = 1
 CHANNEL = 1  # Our number for the only channel.
-MORE = 1
+MORE, IMMEDIATE_ACK = 1, 2
 MAX_FRAME_BODY = 64 * 1024
 MAX_REASON = 4 * 1024
 ENTRY_COST = 16
@@ -111,6 +111,8 @@ class Connection:
         self.frames = queue.SimpleQueue()
         # How many frames of the session have arrived, how many bytes of them are not acknowledged, and the newest question.
         self.received = self.unsaid = self.ping = 0
+        # The server waits for an acknowledgement.
+        self.is_awaited = False
         self.greet(name)
         threading.Thread(target=self.read_frames, daemon=True).start()
 
@@ -157,6 +159,7 @@ class Connection:
             if kind >= FIRST_OF_SESSION:
                 self.received += 1
                 self.unsaid += 12 + length
+                self.is_awaited |= kind == BATCH and bool(flags & IMMEDIATE_ACK)
             if kind < 0x80:
                 return kind, bool(flags & MORE), channel, body
 
@@ -173,9 +176,9 @@ class Connection:
                     self.frames.put(frame)
                 if kind == GOODBYE:
                     return
-                if kind == PING or self.unsaid >= ACKNOWLEDGE_EVERY:
+                if kind == PING or self.is_awaited or self.unsaid >= ACKNOWLEDGE_EVERY:
                     self.send(ACK, 0, varint(self.received) + varint(self.ping))
-                    self.unsaid = 0
+                    self.unsaid, self.is_awaited = 0, False
         except (Refused, OSError) as error:
             self.frames.put(error)
 

@@ -25,7 +25,7 @@ pub fn frames(bytes: &[u8], piece: usize) {
     assert_eq!(end, end_in_pieces, "it matters where the bytes are cut");
     assert_eq!(frames.len(), in_pieces.len(), "it matters where the bytes are cut");
     for (frame, other) in frames.iter().zip(&in_pieces) {
-        assert_eq!((frame.kind, frame.more, frame.channel), (other.kind, other.more, other.channel));
+        assert_eq!((frame.kind, frame.flags, frame.channel), (other.kind, other.flags, other.channel));
         assert_eq!(frame.body, other.body, "it matters where the bytes are cut");
         check(frame);
     }

@@ -475,7 +475,7 @@ mod tests {
                 body: frame.body.slice(..end),
                 kind: frame.kind,
                 is_of_session: frame.is_of_session,
-                more: false,
+                flags: 0,
                 channel: frame.channel,
             };
             assert!(Control::parse(&short).is_err(), "{message:?} cut at {end}");

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::ProtocolError;
-use crate::frame::header::{self, FLAG_MORE, FrameKind, Header, Integrity};
+use crate::frame::header::{self, FrameKind, Header, Integrity};
 use crate::ids::ChannelNo;
 
 /// A frame that is as it was written.
@@ -12,7 +12,7 @@ pub(crate) struct Frame {
     pub(crate) kind: FrameKind,
     /// Whether it counts in the session's stream; others concern the connection alone.
     pub(crate) is_of_session: bool,
-    pub(crate) more: bool,
+    pub(crate) flags: u8,
     pub(crate) channel: ChannelNo,
     pub(crate) body: Bytes,
 }
@@ -38,13 +38,11 @@ pub(crate) fn take(
     let body = input.split_to(size).freeze();
     header.check(&body, integrity)?;
     let kind = FrameKind::from_wire(header.kind).ok_or(ProtocolError::Malformed("frame: unknown kind"))?;
-    let more = match (header.flags, kind) {
-        (0, _) | (_, FrameKind::Skippable) => false,
-        (FLAG_MORE, FrameKind::Batch) => true,
-        _ => return Err(ProtocolError::Malformed("frame: unknown flags")),
-    };
+    if header.flags & !kind.flags() != 0 {
+        return Err(ProtocolError::Malformed("frame: unknown flags"));
+    }
     let is_of_session = header.kind >= header::FIRST_OF_SESSION;
-    Ok(Some(Frame { kind, is_of_session, more, channel: header.channel, body }))
+    Ok(Some(Frame { kind, is_of_session, flags: header.flags, channel: header.channel, body }))
 }
 
 /// The header of a batch's frame of which only a part has arrived, and that part of its body. What stands in it was looked at by [`take`], but
@@ -53,7 +51,7 @@ pub(crate) fn begun_batch(input: &[u8]) -> Option<(Header, &[u8])> {
     let (bytes, begun) = input.split_first_chunk::<{ header::LENGTH }>()?;
     let header = Header::parse(*bytes);
     let is_batch = FrameKind::from_wire(header.kind) == Some(FrameKind::Batch);
-    (is_batch && matches!(header.flags, 0 | FLAG_MORE)).then_some((header, begun))
+    (is_batch && header.flags & !FrameKind::Batch.flags() == 0).then_some((header, begun))
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ pub(crate) const LENGTH: usize = 12;
 /// The body goes on in this channel's next batch frame.
 pub(crate) const FLAG_MORE: u8 = 1;
 
+/// Whoever wrote this frame waits for its acknowledgement.
+pub(crate) const FLAG_IMMEDIATE_ACK: u8 = 2;
+
 /// Kinds below this speak of the connection; all others belong to the session, which survives its connections.
 pub(crate) const FIRST_OF_SESSION: u8 = 0x10;
 
@@ -81,6 +84,17 @@ impl FrameKind {
             return Some(Self::Skippable);
         }
         WIRE.iter().find(|(number, _)| *number == byte).map(|(_, kind)| *kind)
+    }
+
+    /// The flags that may stand on such a frame.
+    pub(crate) const fn flags(self) -> u8 {
+        if matches!(self, Self::Batch) {
+            FLAG_MORE | FLAG_IMMEDIATE_ACK
+        } else if matches!(self, Self::Skippable) {
+            u8::MAX
+        } else {
+            0
+        }
     }
 
     pub(crate) fn to_wire(self) -> u8 {

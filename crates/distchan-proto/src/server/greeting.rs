@@ -96,7 +96,7 @@ impl ServerMachine {
         (peer.is_direct, peer.can_resume) = (begun.is_direct, begun.can_resume);
         peer.is_listed = begun.is_listed;
         self.connections.insert(connection, id);
-        if let Err(error) = peer.session.take_over(begun.session, resume.received) {
+        if let Err(error) = peer.session.take_over(now, begun.session, resume.received) {
             return self.break_off(id, &error);
         }
         let links = peer.links.values().filter_map(|link| match link {

@@ -8,9 +8,9 @@ use crate::scattered::ScatteredMut;
 use crate::server::ServerMachine;
 use crate::server::channel::Channel;
 use crate::server::peer::{Link, Peer};
-use crate::session::Session;
 use crate::session::compose::Composer;
 use crate::session::state::Phase;
+use crate::session::{Session, Transmission};
 use crate::time::Time;
 use crate::transmit::Transmit;
 
@@ -30,21 +30,18 @@ impl ServerMachine {
         }
         let mut transmission = peer.session.begin();
         if peer.session.may_send() {
-            let out = &mut transmission.out;
             loop {
+                let out = &mut transmission.out;
                 let before = out.len();
                 peer.session.outbox.take_control(out);
                 let before_jobs = out.len();
                 // Small jobs first: each large value still gets its frame, so that neither starves the other.
                 peer.write_jobs(now, &mut self.channels, &mut self.table, out, limits::TRANSMIT_BYTES);
                 peer.session.share(now, out.len() > before_jobs);
-                if peer.session.may_send_pieces(out.len()) {
-                    peer.write_pieces(out);
-                }
-                let is_stuck = out.len() == before || peer.sending.is_empty();
-                if (is_stuck && !peer.session.can_empty_outbox(out.len()))
-                    || out.len() >= limits::TRANSMIT_BYTES
-                {
+                peer.write_pieces(now, &mut transmission);
+                let written = transmission.out.len();
+                let is_stuck = written == before || peer.sending.is_empty();
+                if (is_stuck && !peer.session.can_empty_outbox()) || written >= limits::TRANSMIT_BYTES {
                     break;
                 }
             }
@@ -66,8 +63,8 @@ impl ServerMachine {
 
 impl Peer {
     /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
-    fn write_pieces(&mut self, out: &mut ScatteredMut) {
-        for no in self.session.outbox.take_pieces(out, self.session.integrity) {
+    fn write_pieces(&mut self, now: Time, transmission: &mut Transmission) {
+        for no in self.session.write_pieces(now, transmission) {
             if let Some(link) = self.link(no)
                 && !link.is_sending
             {

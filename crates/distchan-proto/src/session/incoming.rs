@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::ProtocolError;
 use crate::frame::control::{Control, Hello, Welcome};
-use crate::frame::header::{self, FLAG_MORE, FrameKind};
+use crate::frame::header::{self, FLAG_IMMEDIATE_ACK, FLAG_MORE, FrameKind};
 use crate::frame::{decode, preamble};
 use crate::ids::ChannelNo;
 use crate::session::budget::Action;
@@ -65,7 +65,7 @@ impl Session {
                 return Err(ProtocolError::Unexpected("message before the handshake is done"));
             }
             if frame.kind == FrameKind::Batch {
-                if let Some(body) = self.assemble(frame.channel, Piece::Shared(frame.body), frame.more)? {
+                if let Some(body) = self.assemble(frame.channel, Piece::Shared(frame.body), frame.flags)? {
                     return Ok(Some(Incoming::Body(frame.channel, body)));
                 }
                 continue;
@@ -82,7 +82,7 @@ impl Session {
     pub(crate) fn lend(&mut self, input: &mut BytesMut) -> Option<Landing> {
         let (header, begun) = decode::begun_batch(input).filter(|_| self.state.is_ready())?;
         let assembly = self.assemblies.get_mut(&header.channel)?;
-        let is_of_large = header.flags == FLAG_MORE || !assembly.is_empty();
+        let is_of_large = header.flags & FLAG_MORE != 0 || !assembly.is_empty();
         let size = header.length as usize;
         if !is_of_large
             || !Landing::is_worth(&header, begun.len())
@@ -107,8 +107,7 @@ impl Session {
             let (header, piece) = landing.into_parts(input);
             header.check(&piece, self.integrity)?;
             self.hear(now, true, piece.len());
-            let more = header.flags == FLAG_MORE;
-            if let Some(body) = self.assemble(header.channel, Piece::Landed(piece), more)? {
+            if let Some(body) = self.assemble(header.channel, Piece::Landed(piece), header.flags)? {
                 return Ok(Some(Incoming::Body(header.channel, body)));
             }
         }
@@ -180,6 +179,7 @@ impl Session {
                 pulse.answered(now, ack.ping)?;
                 let is_news = ack.received > self.replay.acknowledged();
                 self.replay.acknowledge(ack.received)?;
+                self.arrived(now);
                 self.charge(now, Action::Ask, u64::from(!is_news))?;
                 Ok(None)
             }
@@ -196,8 +196,11 @@ impl Session {
         &mut self,
         channel: ChannelNo,
         piece: Piece,
-        more: bool,
+        flags: u8,
     ) -> Result<Option<Bytes>, ProtocolError> {
+        let more = flags & FLAG_MORE != 0;
+        self.expects_more = more;
+        self.owes_ack |= flags & FLAG_IMMEDIATE_ACK != 0;
         let Some(assembly) = self.assemblies.get_mut(&channel) else {
             return Err(ProtocolError::Unexpected("batch for a channel that is not open"));
         };

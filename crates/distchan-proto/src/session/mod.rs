@@ -12,6 +12,7 @@ pub(crate) mod landing;
 pub(crate) mod outbox;
 pub(crate) mod pulse;
 pub(crate) mod replay;
+mod sharing;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub(crate) use crate::session::incoming::Incoming;
 use crate::session::outbox::Outbox;
 use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
+use crate::session::sharing::{Cut, Sharing};
 use crate::session::state::{Phase, State};
 use crate::time::Time;
 use crate::transmit::Transmit;
@@ -64,8 +66,9 @@ pub(crate) struct Session {
     /// The newest question is still to be written: those before it need not be.
     owes_ping: bool,
     assemblies: BTreeMap<ChannelNo, Assembly>,
-    /// Values that are not large were sent: until then, large ones leave room for more.
-    short_until: Option<Time>,
+    /// A large body arrives, as far as the newest batch's frame shows.
+    expects_more: bool,
+    sharing: Sharing,
     has_said_goodbye: bool,
     /// This connection ends, and the session goes on over another one.
     is_leaving: bool,
@@ -104,7 +107,8 @@ impl Session {
             owes_ack: false,
             owes_ping: false,
             assemblies: BTreeMap::new(),
-            short_until: None,
+            expects_more: false,
+            sharing: Sharing::default(),
             has_said_goodbye: false,
             is_leaving: false,
         }
@@ -124,12 +128,25 @@ impl Session {
     }
 
     /// The server's end goes on over a connection whose handshake was begun by `begun`, with a worker that has so many frames.
-    pub(crate) fn take_over(&mut self, begun: Self, received: u64) -> Result<(), ProtocolError> {
-        self.replay.go_on_from(received)?;
+    pub(crate) fn take_over(&mut self, now: Time, begun: Self, received: u64) -> Result<(), ProtocolError> {
+        self.go_on_from(now, received)?;
         self.detach();
         self.state = begun.state;
         self.raw = begun.raw;
         Ok(())
+    }
+
+    /// The stream goes on with a peer that has so many frames: all others are sent again.
+    pub(crate) fn go_on_from(&mut self, now: Time, received: u64) -> Result<(), ProtocolError> {
+        self.replay.go_on_from(received)?;
+        self.arrived(now);
+        Ok(())
+    }
+
+    /// The peer has said what has arrived.
+    fn arrived(&mut self, now: Time) {
+        let delay = self.delay();
+        self.sharing.arrived(now, self.replay.arrived_bytes(), delay);
     }
 
     /// What becomes of the connection that `session` had: it is told goodbye, and nothing else.
@@ -156,6 +173,7 @@ impl Session {
     pub(crate) fn renew(&mut self) {
         self.outbox = Outbox::default();
         self.replay = Replay::default();
+        self.sharing = Sharing::default();
         self.assemblies.clear();
     }
 
@@ -191,6 +209,11 @@ impl Session {
     /// Whether part of a body has arrived on a channel.
     pub(crate) fn is_assembling(&self, channel: ChannelNo) -> bool {
         self.assemblies.get(&channel).is_some_and(|assembly| !assembly.is_empty())
+    }
+
+    /// Whether a large body arrives, as far as the newest batch's frame shows: what follows is rather lent memory than read to the input.
+    pub(crate) const fn expects_more(&self) -> bool {
+        self.expects_more
     }
 
     /// How long the line takes to the peer and back, as far as is known.
@@ -243,27 +266,28 @@ impl Session {
 
     /// Values that are not large are being written, or are not.
     pub(crate) fn share(&mut self, now: Time, is_short: bool) {
-        if is_short {
-            self.short_until = Some(now + limits::SHARING);
-        } else if self.short_until.is_some_and(|until| until <= now) {
-            self.short_until = None;
-        }
+        self.sharing.note(now, is_short);
     }
 
-    /// Whether a piece of a large value waits, and may stand behind the `written` bytes. Where it shares the line with what is short, no more than
-    /// the line needs is on its way at once.
-    pub(crate) fn may_send_pieces(&self, written: usize) -> bool {
-        if !self.outbox.has_large() || self.short_until.is_none() {
-            return self.outbox.has_large();
-        }
-        let line = usize::try_from(self.delay().as_micros()).unwrap_or(usize::MAX);
-        let ahead = limits::PIECES_PER_MICROSECOND.saturating_mul(line).saturating_add(limits::PIECES_AHEAD);
-        self.replay.unacknowledged() + written < ahead
+    /// Writes a frame of each large value under way, if any may leave now; returns the channels whose value has left whole.
+    pub(crate) fn write_pieces(&mut self, now: Time, transmission: &mut Transmission) -> Vec<ChannelNo> {
+        let Some(cut) = self.next_cut() else { return Vec::new() };
+        let Transmission { out, raw } = transmission;
+        let before = out.len();
+        let finished = self.outbox.take_pieces(out, self.integrity, cut);
+        let end = self.replay.sent_bytes() + (out.len() - *raw) as u64;
+        self.sharing.sent(now, cut, end, out.len() - before);
+        finished
     }
 
-    /// Whether there is something in the outbox that may leave behind the `written` bytes.
-    pub(crate) fn can_empty_outbox(&self, written: usize) -> bool {
-        self.outbox.has_control() || self.may_send_pieces(written)
+    /// How pieces of large values are to be written, if any may be.
+    fn next_cut(&self) -> Option<Cut> {
+        Some(self.outbox.large()).filter(|values| *values > 0).and_then(|values| self.sharing.cut(values))
+    }
+
+    /// Whether there is something in the outbox that may leave now.
+    pub(crate) fn can_empty_outbox(&self) -> bool {
+        self.outbox.has_control() || self.next_cut().is_some()
     }
 
     /// Keeps what was written of the session, and returns all of it, or what has to be sent again; `None` where there is nothing now.
@@ -293,7 +317,7 @@ impl Session {
 
     /// Whether there is something to write, as far as this knows: batches are composed by the machine.
     pub(crate) fn has_output(&self) -> bool {
-        let waits = self.replay.is_resending() || (self.can_empty_outbox(0) && self.replay.is_open());
+        let waits = self.replay.is_resending() || (self.can_empty_outbox() && self.replay.is_open());
         let of_session = waits && !self.is_leaving;
         let may_write = matches!(self.state.phase(), Phase::Ready | Phase::Closing);
         !self.raw.is_empty()

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use crate::error::ProtocolError;
 use crate::frame::control::Control;
 use crate::frame::encode::FrameWriter;
-use crate::frame::header::{FLAG_MORE, Integrity};
+use crate::frame::header::{FLAG_IMMEDIATE_ACK, FLAG_MORE, Integrity};
 use crate::ids::ChannelNo;
 use crate::limits;
 use crate::scattered::{Scattered, ScatteredMut};
+use crate::session::sharing::Cut;
 
 /// Bytes and bodies that wait for the writer.
 #[derive(Debug, Default)]
@@ -72,18 +73,30 @@ impl Outbox {
         out.own().append(&mut self.control);
     }
 
+    /// How many large bodies are under way.
+    pub(crate) fn large(&self) -> usize {
+        self.large.len()
+    }
+
     /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
-    pub(crate) fn take_pieces(&mut self, out: &mut ScatteredMut, integrity: Integrity) -> Vec<ChannelNo> {
+    pub(crate) fn take_pieces(
+        &mut self,
+        out: &mut ScatteredMut,
+        integrity: Integrity,
+        cut: Cut,
+    ) -> Vec<ChannelNo> {
+        let Cut { most, asks } = cut;
+        let asks = if asks { FLAG_IMMEDIATE_ACK } else { 0 };
         let mut finished = Vec::new();
         for (channel, body) in &mut self.large {
-            let payload = body.payload.split_to(body.payload.len().min(limits::MAX_FRAME_BODY));
-            let room = limits::MAX_FRAME_BODY - payload.len();
+            let payload = body.payload.split_to(body.payload.len().min(most));
+            let room = most - payload.len();
             let table = body.table.split_to(body.table.len().min(room));
             let more = !(body.payload.is_empty() && body.table.is_empty());
             let frame = FrameWriter::begin(out);
             out.put_part_of(&payload, 0..payload.len());
             out.put(&table);
-            frame.finish(out, *channel, if more { FLAG_MORE } else { 0 }, integrity);
+            frame.finish(out, *channel, asks | if more { FLAG_MORE } else { 0 }, integrity);
             if !more {
                 finished.push(*channel);
             }

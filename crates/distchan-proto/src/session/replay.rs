@@ -34,6 +34,8 @@ pub(crate) struct Replay {
     /// What the peer may not have, oldest first.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// How many bytes were sent, of all frames.
+    sent_bytes: u64,
     /// From here on `kept` has to be sent again; its length where nothing has.
     next: usize,
     spare: Vec<Vec<u8>>,
@@ -110,6 +112,16 @@ impl Replay {
         self.kept_bytes - had
     }
 
+    /// Where in the stream the next frame will begin, in bytes.
+    pub(crate) const fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    /// Up to where in the stream the peer has everything.
+    pub(crate) fn arrived_bytes(&self) -> u64 {
+        self.sent_bytes - self.unacknowledged() as u64
+    }
+
     /// An empty buffer.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER))
@@ -140,6 +152,7 @@ impl Replay {
     pub(crate) fn keep(&mut self, transmit: Transmit) {
         self.sent += transmit.frames();
         self.kept_bytes += transmit.len();
+        self.sent_bytes += transmit.len() as u64;
         debug_assert!(!self.is_resending(), "old frames go before new ones");
         self.kept.push_back(Kept { transmit, last: self.sent });
         self.next = self.kept.len();

@@ -102,7 +102,7 @@ impl WorkerMachine {
         let resumed =
             known.is_some_and(|known| (known.session, known.epoch) == (welcome.session, welcome.epoch));
         if resumed {
-            self.session.replay.go_on_from(welcome.received)?;
+            self.session.go_on_from(now, welcome.received)?;
         } else {
             self.renew(known.is_some());
         }

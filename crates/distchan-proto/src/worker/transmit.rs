@@ -26,12 +26,12 @@ impl WorkerMachine {
             // Small answers first: each large value still gets its frame, so that neither starves the other.
             self.write_answers(out, limits::TRANSMIT_BYTES);
             self.session.share(now, out.len() > before_answers);
-            if self.session.may_send_pieces(out.len()) {
-                self.write_pieces(out);
+            for no in self.session.write_pieces(now, &mut transmission) {
+                self.mark_sending(no);
             }
-            let is_stuck = out.len() == before || self.sending.is_empty();
-            if (is_stuck && !self.session.can_empty_outbox(out.len())) || out.len() >= limits::TRANSMIT_BYTES
-            {
+            let written = transmission.out.len();
+            let is_stuck = written == before || self.sending.is_empty();
+            if (is_stuck && !self.session.can_empty_outbox()) || written >= limits::TRANSMIT_BYTES {
                 break;
             }
         }
@@ -59,12 +59,6 @@ impl WorkerMachine {
     #[must_use]
     pub const fn is_closing(&self) -> bool {
         matches!(self.session.state().phase(), Phase::Closing | Phase::Closed)
-    }
-
-    fn write_pieces(&mut self, out: &mut ScatteredMut) {
-        for no in self.session.outbox.take_pieces(out, self.session.integrity) {
-            self.mark_sending(no);
-        }
     }
 
     fn write_answers(&mut self, out: &mut ScatteredMut, end: usize) {

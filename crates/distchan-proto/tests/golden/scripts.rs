@@ -73,7 +73,8 @@ pub(crate) fn session(document: &Document) -> Check {
     same("events", &pair.server_events(), &texts(&["finished", "gone"]))
 }
 
-/// A job of two frames, and a result that is acknowledged at once, and uses up more than half of the credit.
+/// A job of two frames, and a result that is acknowledged at once, and uses up more than half of the credit; then a job of several frames behind a
+/// small one.
 pub(crate) fn large(document: &Document) -> Check {
     let mut pair = Pair::connect(document);
     let (channel, no) = pair.open(capitalize(), capitalize());
@@ -111,7 +112,19 @@ pub(crate) fn large(document: &Document) -> Check {
     pair.server_events();
     pair.server_hears_bytes(&answer);
     same("events", &pair.server_events(), &texts(&["results Last 1/1=600000 bytes"]))?;
-    pair.server_says(&["ack-bytes", "credit"])
+    pair.server_says(&["ack-bytes", "credit"])?;
+
+    let (small, large) = ("a".to_owned(), "b".repeat(70_000));
+    pair.server.submit(NOW, channel, batch(0, &[(Value, 0, &small, 0), (Value, 0, &large, 0)]));
+    let said = pair.take_from_server();
+    let (jobs, piece) = (document.block("small-before-large"), document.block("large-shared"));
+    same(
+        "a small job and a large one",
+        &hex(said.get(..jobs.len() + piece.len()).unwrap_or_default()),
+        &hex(&[jobs, piece].concat()),
+    )?;
+    pair.worker_hears(said.get(..jobs.len() + piece.len() + 32_768).unwrap_or_default());
+    pair.worker_says(&["ack-immediate"])
 }
 
 /// Jobs that are begun, jobs that have a deadline, and jobs that nobody wants any more.

@@ -135,7 +135,7 @@ fn a_large_value_leaves_room_as_long_as_small_jobs_come() {
         large(&mut cluster);
         cluster.send(small, b"quick");
         let ahead = written_ahead(&mut cluster, index);
-        assert!((limits::PIECES_AHEAD..most).contains(&ahead), "{ahead} bytes");
+        assert!((32 << 10..most).contains(&ahead), "{ahead} bytes");
         // Whatever was acknowledged in part by then, it goes on as acknowledgements come.
         cluster.work();
         assert_eq!((cluster.seen(big).len(), cluster.seen(small).len()), (1 + round, round));
@@ -288,6 +288,34 @@ fn pieces_without_an_end_stop_at_the_limit_and_empty_ones_at_once() {
     let (mut stranger, _) = Stranger::with_jobs(1);
     stranger.say(&wire::frame(wire::BATCH, wire::MORE, 1, b""));
     assert_eq!(stranger.reason(), "malformed batch: an empty piece");
+}
+
+#[test]
+fn whoever_waits_for_an_acknowledgement_is_given_it_at_once() {
+    let (mut stranger, channel) = Stranger::with_jobs(2);
+    let acks = |stranger: &Stranger| {
+        let frames = stranger.frames();
+        frames.into_iter().filter(|frame| frame.kind == wire::ACK).map(|frame| frame.body).collect::<Vec<_>>()
+    };
+    let body = wire::body(1, &[(wire::LAST, 1, Second::Bytes(b"hello"))]);
+    let (first, second) = body.split_at(4);
+    stranger.say(&wire::frame(wire::BATCH, wire::MORE | wire::IMMEDIATE_ACK, 1, first));
+    let said = [wire::varint(2), wire::varint(0)].concat();
+    assert_eq!(acks(&stranger), [said.as_slice()], "OPEN and this");
+    stranger.say(&wire::frame(wire::BATCH, 0, 1, second));
+    assert_eq!((acks(&stranger).len(), stranger.server.stats(channel).completed), (1, 1));
+    let whole = wire::body(1, &[(wire::LAST, 2, Second::Bytes(b"hello"))]);
+    stranger.say(&wire::frame(wire::BATCH, wire::IMMEDIATE_ACK, 1, &whole));
+    assert_eq!((acks(&stranger).len(), stranger.server.stats(channel).completed), (2, 2));
+}
+
+#[test]
+fn flags_that_nobody_knows_end_the_connection() {
+    for (kind, flags) in [(wire::BATCH, 4), (wire::BATCH, 255), (wire::LEAVE, 1), (wire::LEAVE, 2)] {
+        let (mut stranger, _) = Stranger::with_jobs(1);
+        stranger.say(&wire::frame(kind, flags, 1, b""));
+        assert_eq!(stranger.reason(), "malformed frame: unknown flags", "{kind} {flags}");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) const DONE: u64 = 3;
 pub(crate) const RETURNED: u64 = 5;
 
 pub(crate) const MORE: u8 = 1;
+pub(crate) const IMMEDIATE_ACK: u8 = 2;
 
 /// Magic and versions.
 pub(crate) fn preamble(lowest: u16, highest: u16) -> Vec<u8> {

@@ -16,6 +16,16 @@ const LARGEST_OF_A_STRANGER: usize = 4 * limits::MAX_HANDSHAKE_BODY;
 /// Buffers whose memory may still be in use, and that are asked for it again before the system is.
 const SPENT: usize = 4;
 
+/// How what is read at once may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// The peer's handshake is not done.
+    Stranger,
+    /// A large value comes, which is read to where it belongs, and not here.
+    Stopped,
+    Free,
+}
+
 /// One connection's input.
 #[derive(Debug)]
 pub(super) struct ReadBuffers {
@@ -35,7 +45,9 @@ impl ReadBuffers {
     pub(super) fn room(&mut self) -> &mut BytesMut {
         let room = self.input.capacity() - self.input.len();
         let is_wasteful = self.input.is_empty() && room > 2 * self.size;
-        if room < self.size / 8 || is_wasteful {
+        // A message that comes alone is read whole; of a flood something is cut off anyhow.
+        let least = if self.size < LARGEST { self.size / 2 } else { self.size / 8 };
+        if room < least || is_wasteful {
             let mut next = self.next();
             // The beginning of a frame; not `reserve`, which would copy all that the buffer ever held.
             next.extend_from_slice(&self.input);
@@ -47,9 +59,13 @@ impl ReadBuffers {
         &mut self.input
     }
 
-    /// So much has been read at once, of a peer that is known or not.
-    pub(super) fn has_read(&mut self, bytes: usize, is_known: bool) {
-        let largest = if is_known { LARGEST } else { LARGEST_OF_A_STRANGER };
+    /// So much has been read at once.
+    pub(super) fn has_read(&mut self, bytes: usize, growth: Growth) {
+        let largest = match growth {
+            Growth::Stranger => LARGEST_OF_A_STRANGER,
+            Growth::Stopped => self.size,
+            Growth::Free => LARGEST,
+        };
         let wanted = bytes.saturating_mul(2).next_power_of_two().clamp(SMALLEST, largest);
         // One short read does not make a flood a trickle.
         self.size = wanted.max(self.size / 2);
@@ -82,7 +98,7 @@ mod tests {
         let input = buffers.room();
         let read = bytes.min(input.capacity() - input.len());
         input.extend_from_slice(&vec![7; read]);
-        buffers.has_read(read, true);
+        buffers.has_read(read, Growth::Free);
         let taken = buffers.input().split();
         assert_eq!(taken.len(), read);
         buffers.input.capacity() + buffers.spent.iter().map(BytesMut::capacity).sum::<usize>()
@@ -105,13 +121,39 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_comes_alone_is_read_whole() {
+        for size in [100, 700, 1_100, 2_500, 9_000, 40_000] {
+            let mut buffers = ReadBuffers::new();
+            for round in 0..100 {
+                let room = buffers.room();
+                let is_cut = room.capacity() - room.len() < size;
+                assert!(!is_cut || round < 20, "{size} bytes, round {round}");
+                read(&mut buffers, size);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_value_that_is_read_elsewhere_brings_no_memory_here() {
+        let mut buffers = ReadBuffers::new();
+        for _ in 0..20 {
+            let room = buffers.room();
+            let read = room.capacity() - room.len();
+            room.extend_from_slice(&vec![7; read]);
+            buffers.has_read(read, Growth::Stopped);
+            buffers.input().clear();
+            assert!(buffers.input.capacity() <= 2 * SMALLEST);
+        }
+    }
+
+    #[test]
     fn a_stranger_gets_little_however_much_it_says() {
         let mut buffers = ReadBuffers::new();
         for _ in 0..100 {
             let room = buffers.room();
             let read = room.capacity() - room.len();
             room.extend_from_slice(&vec![7; read]);
-            buffers.has_read(read, false);
+            buffers.has_read(read, Growth::Stranger);
             buffers.input().clear();
             assert!(buffers.input.capacity() <= 2 * LARGEST_OF_A_STRANGER);
         }

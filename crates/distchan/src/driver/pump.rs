@@ -9,7 +9,7 @@ use distchan_proto::server::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use crate::driver::buffers::ReadBuffers;
+use crate::driver::buffers::{Growth, ReadBuffers};
 use crate::driver::clock::LINGER;
 use crate::driver::pen::Unwritten;
 use crate::transport::{ReadHalf, WriteHalf};
@@ -53,13 +53,13 @@ pub(crate) enum Arrived<'a> {
 /// What follows from that.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// Whether the peer's handshake was done before.
-    pub(crate) is_known: bool,
+    /// How much memory the next bytes may have.
+    pub(crate) growth: Growth,
     /// Where the next bytes go.
     pub(crate) landing: Option<Landing>,
 }
 
-/// Reads until the peer closes, or something breaks. `take` says whether the peer is known; a stranger gets little memory.
+/// Reads until the peer closes, or something breaks. `take` says how much memory there may be for it.
 pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>) -> Taken) -> Ended {
     let mut buffers = ReadBuffers::new();
     let mut landing: Option<Landing> = None;
@@ -74,7 +74,7 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>)
             (Ok(_), Some(whole)) => landing = take(Arrived::Landed(whole, buffers.input())).landing,
             (Ok(read), None) => {
                 let taken = take(Arrived::Bytes(buffers.input()));
-                buffers.has_read(read, taken.is_known);
+                buffers.has_read(read, taken.growth);
                 landing = taken.landing;
             }
             (Err(error), _) => return Ended::by(&error),

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use distchan_proto::ChannelStats;
 use distchan_proto::batch::Batch;
 use distchan_proto::carrier::Carrier;
 use distchan_proto::ids::{ChannelId, ConnectionId, JobId, SessionId, SinkId};
 use distchan_proto::server::{ChannelOptions, NameTaken, ServerEvent, ServerMachine, WorkerSnapshot};
 use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
-use distchan_proto::{ChannelStats, Landing};
 
 use crate::channel::outgoing::Outgoing;
+use crate::driver::buffers::Growth;
 use crate::driver::clock::LINGER;
 use crate::driver::pen::{Pen, Turn, Unwritten};
-use crate::driver::pump::{Arrived, Ended, Next, Wake};
+use crate::driver::pump::{Arrived, Ended, Next, Taken, Wake};
 use crate::driver::server::Shared;
 use crate::driver::server::crowd::Seat;
 use crate::driver::server::ends::Ends;
@@ -95,14 +96,10 @@ impl Core {
         Some(id)
     }
 
-    /// Bytes have arrived. Returns where the next ones are to be put, if not behind these.
-    pub(super) fn handle_arrived(
-        &mut self,
-        now: Time,
-        id: ConnectionId,
-        arrived: Arrived<'_>,
-    ) -> Option<Landing> {
-        match arrived {
+    /// Bytes have arrived.
+    pub(super) fn handle_arrived(&mut self, now: Time, id: ConnectionId, arrived: Arrived<'_>) -> Taken {
+        let is_known = self.is_known(id);
+        let landing = match arrived {
             Arrived::Bytes(input) => {
                 self.machine.handle_input(now, id, input);
                 self.machine.poll_landing(id, input)
@@ -111,7 +108,13 @@ impl Core {
                 self.machine.handle_landed(now, id, landed, input);
                 self.machine.poll_landing(id, input)
             }
-        }
+        };
+        let growth = match is_known {
+            false => Growth::Stranger,
+            true if self.machine.expects_more(id) => Growth::Stopped,
+            true => Growth::Free,
+        };
+        Taken { growth, landing }
     }
 
     /// The peer is gone. Its writer sees that the connection is over, and ends.
@@ -314,7 +317,7 @@ impl Core {
     }
 
     /// Whether a connection's handshake is done.
-    pub(super) fn is_known(&self, id: ConnectionId) -> bool {
+    fn is_known(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|line| line.seat.is_none())
     }
 

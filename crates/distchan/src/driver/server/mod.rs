@@ -109,10 +109,10 @@ impl Shared {
     }
 
     /// The same for something short: if it makes a connection ready whose writer sleeps, the bytes are written here.
-    fn with_directly(&self, mut core: MutexGuard<'_, Core>, call: impl FnOnce(&mut Core, Time)) {
+    fn with_directly<T>(&self, mut core: MutexGuard<'_, Core>, call: impl FnOnce(&mut Core, Time) -> T) -> T {
         let before = core.poll_timeout();
         let now = self.clock.now();
-        call(&mut core, now);
+        let result = call(&mut core, now);
         let ready = core.drain_but_for_one(now, self);
         let next = ready.and_then(|id| Some((id, core.next_directly(id, now)?)));
         let after = core.poll_timeout();
@@ -126,6 +126,7 @@ impl Shared {
             core.drain(now, self);
             self.unlock(core);
         }
+        result
     }
 
     /// The pump sleeps until a later timer, or none.
@@ -149,16 +150,9 @@ impl Shared {
     /// Bytes have arrived.
     fn handle_arrived(&self, id: ConnectionId, arrived: Arrived<'_>) -> Taken {
         let core = self.core.lock();
-        let is_known = core.is_known(id);
         let is_short = matches!(&arrived, Arrived::Bytes(input) if input.len() <= SHORT_INPUT);
-        let mut landing = None;
-        let handle = |core: &mut Core, now| landing = core.handle_arrived(now, id, arrived);
-        if is_short {
-            self.with_directly(core, handle);
-        } else {
-            self.with_locked(core, handle);
-        }
-        Taken { is_known, landing }
+        let handle = |core: &mut Core, now| core.handle_arrived(now, id, arrived);
+        if is_short { self.with_directly(core, handle) } else { self.with_locked(core, handle) }
     }
 
     pub(crate) fn now(&self) -> Time {

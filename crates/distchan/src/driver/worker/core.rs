@@ -15,6 +15,7 @@ use crate::channel::inbox::{End, Inbox};
 use crate::channel::outgoing::Outgoing;
 use crate::channel::stopper::{self, give_back};
 use crate::channel::{RecvError, SendErrorKind};
+use crate::driver::buffers::Growth;
 use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Arrived, Next, Taken};
 use crate::driver::wakes::Wakes;
@@ -112,7 +113,8 @@ impl Core {
                 self.machine.poll_landing(input)
             }
         };
-        Taken { is_known: true, landing }
+        let growth = if self.machine.expects_more() { Growth::Stopped } else { Growth::Free };
+        Taken { growth, landing }
     }
 
     pub(super) fn drain_events(&mut self, shared: &Shared) {
