@@ -46,9 +46,9 @@ pub(super) struct Current {
 }
 
 impl Outgoing {
-    /// What is to be announced now; with a `tick`, also what was taken before the tick before and has not been answered. Each delivery is
-    /// returned once.
-    pub(crate) fn due_announcements(&self, tick: bool) -> Vec<(JobId, Attempt)> {
+    /// What is to be announced now; where time has `passed`, in the least of all times between two ticks, also what was taken before the tick
+    /// before and has not been answered. Each delivery is returned once.
+    pub(crate) fn due_announcements(&self, passed: u32) -> Vec<(JobId, Attempt)> {
         let mut state = self.lock_caught_up();
         let State { announcing, current, begun, pace, .. } = &mut *state;
         let mut due = Vec::new();
@@ -58,7 +58,7 @@ impl Outgoing {
             waiting.phase = Phase::Fetched;
             due.push(waiting.delivery.key());
         }
-        if tick {
+        if passed > 0 {
             announcing.ticks = announcing.ticks.wrapping_add(1);
             for one in current.iter_mut() {
                 if !one.is_announced && announcing.ticks.wrapping_sub(one.since) >= 2 {
@@ -67,7 +67,7 @@ impl Outgoing {
                 }
             }
             begun.tick(&mut due);
-            pace.tick();
+            pace.tick(passed);
             // Whoever goes on taking jobs is not to wake the driver for each of them.
             state.announcing.is_ticking = state.has_unannounced() || state.pace.is_moving();
         }
@@ -92,6 +92,11 @@ impl Outgoing {
     /// Whether ticks have something to do, or will soon.
     pub(crate) fn is_ticking(&self) -> bool {
         self.state.lock().announcing.is_ticking
+    }
+
+    /// Whether the plain loop took new jobs between the last two ticks: then it is likely that the next one finds nothing either.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.state.lock().pace.is_moving()
     }
 }
 

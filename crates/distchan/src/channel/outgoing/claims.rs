@@ -20,7 +20,7 @@ use crate::channel::outgoing::{Label, Outgoing, State, Taking};
 /// So many jobs are claimed at once, at most.
 const MOST_AT_ONCE: usize = 64;
 
-/// ... and no more than this share of what the loop did between two ticks, which is about 40 µs of work: what is claimed is not given to another
+/// ... and no more than this share of what the loop does in the least time between two ticks, which is about 40 µs of work: what is claimed is not given to another
 /// worker, and its ends are said late.
 const SHARE: usize = 256;
 
@@ -42,8 +42,9 @@ pub(super) struct Claims {
 /// How fast the plain loop is.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// Jobs that were taken since the last tick, and between the one before and that.
+    /// Jobs that were taken since the last tick.
     now: usize,
+    /// ... and between the one before and that, in the least time that is between two.
     before: usize,
 }
 
@@ -76,8 +77,9 @@ impl Claims {
 }
 
 impl Pace {
-    pub(super) const fn tick(&mut self) {
-        self.before = self.now;
+    /// So many times the least time has passed that is between two ticks.
+    pub(super) const fn tick(&mut self, passed: u32) {
+        self.before = self.now.div_ceil(passed as usize);
         self.now = 0;
     }
 

@@ -28,12 +28,12 @@ fn a_first_attempt_is_announced_once_when_it_outlasts_a_tick() {
     assert_eq!(intake.try_recv().unwrap(), 1);
     let handle = delivery(5, 1, 0);
     channel.begin(handle);
-    assert_eq!(channel.answers.due_announcements(false), NOTHING);
-    assert_eq!(channel.answers.due_announcements(true), NOTHING, "they may be a moment old");
+    assert_eq!(channel.answers.due_announcements(0), NOTHING);
+    assert_eq!(channel.answers.due_announcements(1), NOTHING, "they may be a moment old");
     assert!(channel.answers.is_ticking());
-    assert_eq!(channel.answers.due_announcements(true), [(JobId(1), Attempt(1)), handle.key()]);
+    assert_eq!(channel.answers.due_announcements(1), [(JobId(1), Attempt(1)), handle.key()]);
     assert!(!channel.answers.is_ticking());
-    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+    assert_eq!(channel.answers.due_announcements(1), NOTHING);
 }
 
 #[test]
@@ -44,13 +44,27 @@ fn what_is_answered_in_time_is_never_announced() {
     channel.begin(handle);
     channel.bring(1..3, 1);
     assert_eq!(intake.try_recv().unwrap(), 1);
-    channel.answers.due_announcements(true);
+    channel.answers.due_announcements(1);
     channel.answers.note(Label::answer(Kind::Done, handle));
     assert_eq!(intake.try_recv().unwrap(), 2);
-    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+    assert_eq!(channel.answers.due_announcements(1), NOTHING);
     assert!(intake.try_recv().is_err());
-    assert_eq!(channel.answers.due_announcements(true), NOTHING);
+    assert_eq!(channel.answers.due_announcements(1), NOTHING);
     assert!(!channel.answers.is_ticking());
+}
+
+#[test]
+fn a_loop_that_goes_on_is_moving_until_a_job_outlasts_a_tick() {
+    let channel = Channel::new();
+    let mut intake = channel.intake();
+    channel.bring(1..10, 1);
+    for job in 1..=8 {
+        assert_eq!(intake.try_recv().unwrap(), job);
+        assert_eq!(channel.answers.due_announcements(4), NOTHING, "{job}");
+        assert!(channel.answers.is_ticking() && channel.answers.is_moving());
+    }
+    assert_eq!(channel.answers.due_announcements(4), [(JobId(8), Attempt(1))]);
+    assert!(!channel.answers.is_moving());
 }
 
 #[test]
@@ -62,15 +76,15 @@ fn the_ticker_is_woken_once_until_it_has_nothing_to_do() {
     begin(1);
     begin(2);
     assert_eq!(begun(), 1);
-    channel.answers.due_announcements(true);
+    channel.answers.due_announcements(1);
     begin(3);
     assert_eq!(begun(), 1, "it ticks already");
     (1..4).for_each(end);
-    channel.answers.due_announcements(true);
+    channel.answers.due_announcements(1);
     begin(4);
     end(4);
     assert_eq!(begun(), 1, "nor is it woken while jobs come and go");
-    (0..2).for_each(|_| _ = channel.answers.due_announcements(true));
+    (0..2).for_each(|_| _ = channel.answers.due_announcements(1));
     begin(5);
     assert_eq!(begun(), 2);
 }
@@ -87,16 +101,16 @@ fn a_further_attempt_is_kept_until_its_announcement_is_on_the_wire() {
         let wakes = channel.port.wakes.load(Ordering::SeqCst);
         assert!(intake.poll_recv(&mut cx).is_pending());
         assert!(channel.port.wakes.load(Ordering::SeqCst) > wakes, "it is urgent");
-        assert_eq!(channel.answers.due_announcements(false), [(JobId(job), Attempt(2))]);
+        assert_eq!(channel.answers.due_announcements(0), [(JobId(job), Attempt(2))]);
         assert!(intake.poll_recv(&mut cx).is_pending(), "it is not written yet");
-        assert_eq!(channel.answers.due_announcements(false), NOTHING);
+        assert_eq!(channel.answers.due_announcements(0), NOTHING);
         assert!(!woken.0.swap(false, Ordering::SeqCst));
         channel.answers.announcements_written();
         assert!(woken.0.swap(false, Ordering::SeqCst));
         let taken = intake.poll_recv(&mut cx);
         assert!(matches!(taken, Poll::Ready(Ok(Some(taken))) if u64::from(taken) == job));
         for _ in 0..3 {
-            assert_eq!(channel.answers.due_announcements(true), NOTHING, "once is enough");
+            assert_eq!(channel.answers.due_announcements(1), NOTHING, "once is enough");
         }
     }
 }
@@ -109,7 +123,7 @@ fn what_is_written_before_it_was_fetched_is_no_announcement() {
     assert!(intake.try_recv().is_err());
     channel.answers.announcements_written();
     assert!(intake.try_recv().is_err());
-    channel.answers.due_announcements(false);
+    channel.answers.due_announcements(0);
     channel.answers.announcements_written();
     assert_eq!(intake.try_recv().unwrap(), 1);
 }

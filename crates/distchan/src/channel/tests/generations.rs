@@ -124,7 +124,7 @@ fn whoever_waits_for_an_announcement_waits_for_the_next_job_instead() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(intake.poll_recv(&mut cx).is_pending());
     channel.reset();
-    assert!(channel.answers.due_announcements(true).is_empty());
+    assert!(channel.answers.due_announcements(1).is_empty());
     assert!(intake.poll_recv(&mut cx).is_pending());
     channel.bring(3..4, 1);
     assert!(matches!(intake.poll_recv(&mut cx), Poll::Ready(Ok(Some(3)))));
@@ -154,7 +154,7 @@ fn a_batch_that_is_being_taken_can_be_taken_away_but_for_what_is_in_hand() {
 fn hurry(channel: &Channel, intake: &mut crate::channel::intake::Intake<u32>) {
     channel.bring(1..1025, 1);
     (1..1025).for_each(|job| assert_eq!(intake.try_recv().unwrap(), job));
-    channel.answers.due_announcements(true);
+    channel.answers.due_announcements(1);
     channel.said();
 }
 
@@ -201,7 +201,7 @@ fn a_tick_sees_what_was_completed_without_a_word() {
     assert_eq!(intake.try_recv().unwrap(), 2004);
     let before = wakes();
     assert!(channel.answers.is_ticking());
-    channel.answers.due_announcements(true);
+    channel.answers.due_announcements(1);
     assert_eq!(wakes(), before + 1, "the driver waits, and is to send it");
     assert_eq!(channel.said(), [(Kind::Done, 2003, 1, 1)]);
     drop(intake);

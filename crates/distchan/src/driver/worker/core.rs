@@ -22,6 +22,10 @@ use crate::driver::wakes::Wakes;
 use crate::driver::worker::{Shared, State};
 use crate::transport::DirectWrite;
 
+/// Where jobs are so short that each look finds new ones, so many of the least times pass between two looks: with many workers on one machine what
+/// they cost is to be seen. A job that takes long among short ones is announced that much later.
+const SELDOM: u32 = 4;
+
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) machine: WorkerMachine,
@@ -298,7 +302,7 @@ impl Core {
             self.ends.values().for_each(|ends| ends.answers.announcements_written());
         }
         self.feed();
-        self.announce(false);
+        self.announce(0);
         let is_ready = self.machine.is_ready();
         let bytes = self.machine.poll_transmit(now);
         if is_ready && bytes.is_some() && self.announced == Announced::Waiting {
@@ -316,16 +320,19 @@ impl Core {
         self.silence.take()
     }
 
-    /// Announces what was in hand at the last tick already; false when there is nothing more to announce.
-    pub(super) fn tick(&mut self) -> bool {
-        self.announce(true);
-        self.ends.values().any(|ends| ends.answers.is_ticking())
+    /// Announces what was in hand at the last tick already, since which so many of the least times between two have passed; returns after how many
+    /// of them the next is due, if there will be something to announce.
+    pub(super) fn tick(&mut self, passed: u32) -> Option<u32> {
+        self.announce(passed);
+        let ticking = || self.ends.values().map(|ends| &ends.answers).filter(|answers| answers.is_ticking());
+        ticking().next()?;
+        Some(if ticking().all(|answers| answers.is_moving()) { (2 * passed).min(SELDOM) } else { 1 })
     }
 
-    fn announce(&mut self, tick: bool) {
+    fn announce(&mut self, passed: u32) {
         let Self { machine, ends, announced, .. } = self;
         for (no, ends) in ends.iter().filter(|(_, ends)| !ends.is_up) {
-            for (job, attempt) in ends.answers.due_announcements(tick) {
+            for (job, attempt) in ends.answers.due_announcements(passed) {
                 machine.started(*no, job, attempt);
                 *announced = Announced::Waiting;
             }

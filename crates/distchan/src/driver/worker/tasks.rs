@@ -26,8 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... but no longer than this. A server that is back is found within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often it looks for jobs that take long, and are to be announced: a job is, after one to two of these. Each look costs whoever is in the
-/// middle of a round trip a few switches between threads.
+/// How often at most it looks for jobs that take long, and are to be announced: a job is, after one to two of these where jobs take long. Each look
+/// costs whoever is in the middle of a round trip a few switches between threads.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Begins to connect, on the I/O thread where there is another process; the answer is about the first connection's transport alone. `patience` is how long a lost server
@@ -210,8 +210,10 @@ async fn keep_time(shared: Arc<Shared>) -> io::Result<()> {
 async fn keep_ticking(shared: Arc<Shared>) -> io::Result<()> {
     loop {
         shared.begun.notified().await;
-        while shared.with(|core, _| core.tick()) {
-            sleep(TICK).await;
+        let mut passed = 1;
+        while let Some(next) = shared.with(|core, _| core.tick(passed)) {
+            sleep(TICK * next).await;
+            passed = next;
         }
     }
 }
