@@ -48,8 +48,8 @@ pub const MAX_UNACKNOWLEDGED: usize = 4 * 1024 * 1024;
 /// Where values were sent within this time that are not large, large ones leave room for more of them.
 pub const SHARING: Duration = Duration::from_secs(1);
 
-/// So many bytes of large values may be on their way at most then: what is short would wait behind all that the system's buffers take of them,
-/// which may be milliseconds on the fastest line. It is less where acknowledgements take long.
+/// So many bytes of large values are on their way at most then: what is short would wait behind all that the system's buffers take of them,
+/// which may be milliseconds on the fastest line. They are fewer where acknowledgements take long.
 pub const PIECES_AHEAD: usize = 192 * 1024;
 
 /// ... and so many more for each microsecond that the line takes to the peer and back, or a fast line would run empty: with 10 ms it is bounded by

@@ -1,7 +1,6 @@
-//! How large values share a connection with those that are not. What is short would wait behind all that is on its way of a large value, which
-//! may be milliseconds on the fastest line: so no more of it is than keeps the line busy. How much that is shows in how long acknowledgements
-//! take, as in LEDBAT (RFC 6817), whose traffic gives way to others too. It knows how long pieces are and where they end, and nothing of
-//! what they say.
+//! How much of large values is on its way at once. What is short would wait behind all of it, which may be milliseconds on the fastest line and
+//! seconds on a slow one: so no more of it is than keeps the line busy. How much that is shows in how long acknowledgements take, as in LEDBAT
+//! (RFC 6817), whose traffic gives way to others too. It knows how long pieces are and where they end, and nothing of what they say.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,23 +8,19 @@ use std::time::Duration;
 use crate::limits;
 use crate::time::Time;
 
-/// How many bytes of large values may be on their way at first.
-const FIRST_WINDOW: usize = 64 * 1024;
-
-/// Two of these may always be, so that the line does not run empty while one of them is being acknowledged. By as much the window grows.
+/// Two of these may always be on their way, so that the line does not run empty while one of them is being acknowledged.
 const SMALLEST_PIECE: usize = 16 * 1024;
 
-/// An acknowledgement that takes half as long again as the line, and so much besides, shows that what is on its way waits for itself. Measured
-/// with jobs of 1 KiB beside a value of 1 GiB over loopback: with twice as much the 99th percentile of their round trips is 1.7 times as long.
-const PATIENCE: Duration = Duration::from_micros(150);
+/// A window grows or shrinks by this share, and by a smallest piece at least.
+const SHARE: usize = 8;
 
 /// One direction of a session.
 #[derive(Debug)]
 pub(crate) struct Sharing {
     /// Values that are not large were sent: until then, large ones leave room for more.
     until: Option<Time>,
-    /// So many bytes of large values may be on their way then.
-    window: usize,
+    beside: Window,
+    alone: Window,
     /// What the peer has not acknowledged, oldest first.
     ahead: VecDeque<Ahead>,
     /// The bytes of it all.
@@ -34,6 +29,16 @@ pub(crate) struct Sharing {
     unasked: usize,
     /// How many of them ask for their acknowledgement.
     asking: usize,
+}
+
+/// So many bytes of large values may be on their way.
+#[derive(Debug)]
+struct Window {
+    bytes: usize,
+    /// An acknowledgement that takes half as long again as the line, and so much besides, shows that what is on its way waits for itself.
+    patience: Duration,
+    /// It does not become larger, but for what a long line needs.
+    largest: usize,
 }
 
 /// Pieces of large values, written at once.
@@ -57,7 +62,15 @@ pub(crate) struct Cut {
 
 impl Default for Sharing {
     fn default() -> Self {
-        Self { until: None, window: FIRST_WINDOW, ahead: VecDeque::new(), bytes: 0, unasked: 0, asking: 0 }
+        Self {
+            until: None,
+            beside: Window::BESIDE,
+            alone: Window::ALONE,
+            ahead: VecDeque::new(),
+            bytes: 0,
+            unasked: 0,
+            asking: 0,
+        }
     }
 }
 
@@ -73,18 +86,15 @@ impl Sharing {
 
     /// How the next pieces of so many large values are to be written; `None` where none may be before an acknowledgement comes, as it will.
     pub(crate) fn cut(&self, values: usize) -> Option<Cut> {
-        if self.until.is_none() {
-            return Some(Cut { most: limits::MAX_FRAME_BODY, asks: false });
-        }
-        let is_full = |bytes| bytes >= self.window;
+        let window = if self.until.is_some() { self.beside.bytes } else { self.alone.bytes };
         let will_come = self.asking > 0 || self.bytes >= limits::ACKNOWLEDGE_EVERY;
-        if is_full(self.bytes) && will_come {
+        if self.bytes >= window && will_come {
             return None;
         }
-        let most = (self.window / 2).clamp(SMALLEST_PIECE, limits::MAX_FRAME_BODY);
+        let most = (window / 2).clamp(SMALLEST_PIECE, limits::MAX_FRAME_BODY);
         let next = values * most;
         // Twice a window, so that the first half has made room before the second is acknowledged.
-        let asks = self.unasked + next >= self.window / 2 || is_full(self.bytes + next);
+        let asks = self.unasked + next >= window / 2 || self.bytes + next >= window;
         Some(Cut { most, asks })
     }
 
@@ -109,21 +119,35 @@ impl Sharing {
             self.unasked = self.unasked.min(self.bytes);
             if let Some(asked) = asked {
                 self.asking -= 1;
-                self.adapt(now - asked, delay);
+                let window = if self.until.is_some() { &mut self.beside } else { &mut self.alone };
+                window.adapt(now - asked, delay);
             }
         }
     }
+}
 
-    /// An acknowledgement took so long.
+impl Window {
+    /// Beside something short, every microsecond counts. Measured with jobs of 1 KiB beside a value of 1 GiB over loopback: with twice the
+    /// patience the 99th percentile of their round trips is 1.7 times as long.
+    const BESIDE: Self =
+        Self { bytes: 64 * 1024, patience: Duration::from_micros(150), largest: limits::PIECES_AHEAD };
+
+    /// Something short may come: then it should not have to wait for seconds on a slow line. A fast one is never kept waiting.
+    const ALONE: Self = Self {
+        bytes: limits::MAX_UNACKNOWLEDGED,
+        patience: Duration::from_millis(20),
+        largest: limits::MAX_UNACKNOWLEDGED,
+    };
+
+    /// An acknowledgement took so long, on a line that takes so long to the peer and back.
     fn adapt(&mut self, took: Duration, delay: Duration) {
-        let smallest = 2 * SMALLEST_PIECE;
-        self.window = if took > delay.saturating_add(delay / 2).saturating_add(PATIENCE) {
-            self.window.saturating_sub((self.window / 8).max(SMALLEST_PIECE)).max(smallest)
+        let step = (self.bytes / SHARE).max(SMALLEST_PIECE);
+        self.bytes = if took > delay.saturating_add(delay / 2).saturating_add(self.patience) {
+            self.bytes.saturating_sub(step).max(2 * SMALLEST_PIECE)
         } else {
             let line = usize::try_from(delay.as_micros()).unwrap_or(usize::MAX);
-            let largest =
-                limits::PIECES_PER_MICROSECOND.saturating_mul(line).saturating_add(limits::PIECES_AHEAD);
-            self.window.saturating_add(SMALLEST_PIECE).min(largest)
+            let largest = limits::PIECES_PER_MICROSECOND.saturating_mul(line).saturating_add(self.largest);
+            self.bytes.saturating_add(step).min(largest)
         };
     }
 }
@@ -183,13 +207,15 @@ mod tests {
     #[test]
     fn a_large_value_has_the_line_for_itself_until_something_short_comes() {
         let mut line = Line::new(false);
-        assert_eq!(line.write(10_000 * KIB).1, 0, "nobody waits for its acknowledgements");
+        assert_eq!(line.write(usize::MAX), (limits::MAX_UNACKNOWLEDGED, 2));
+        line.arrive(Duration::from_millis(4), Duration::ZERO);
+        line.write(1000 * KIB);
         line.sharing.note(line.now, true);
         assert_eq!(line.write(usize::MAX), (0, 0), "what was sent before comes first");
         line.sharing.note(line.now + limits::SHARING / 2, false);
         assert_eq!(line.write(usize::MAX), (0, 0));
         line.sharing.note(line.now + limits::SHARING, false);
-        assert_eq!(line.write(10_000 * KIB), (10_048 * KIB, 0));
+        assert!(line.write(usize::MAX).0 > 3000 * KIB);
     }
 
     #[test]
@@ -231,6 +257,16 @@ mod tests {
         let delay = Duration::from_millis(10);
         let far = near.settled(|bytes| delay + rate(100)(bytes), delay);
         assert!((450 * KIB..600 * KIB).contains(&far), "{far}: 500 KB take 5 ms");
+    }
+
+    #[test]
+    fn a_large_value_alone_fills_a_fast_line_and_does_not_wait_for_itself_on_a_slow_one() {
+        let rate = |per_micro: usize| move |bytes: usize| Duration::from_micros((bytes / per_micro) as u64);
+        let mut line = Line::new(false);
+        assert_eq!(line.settled(rate(300), Duration::ZERO), limits::MAX_UNACKNOWLEDGED, "300 MB/s");
+        let slower = line.settled(rate(12), Duration::from_micros(200));
+        assert!((200 * KIB..300 * KIB).contains(&slower), "{slower}: 240 KB take 20 ms");
+        assert_eq!(line.settled(rate(1), Duration::ZERO), 2 * SMALLEST_PIECE);
     }
 
     #[test]

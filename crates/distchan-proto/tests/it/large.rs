@@ -1,6 +1,8 @@
 //! Large values travel in pieces: they arrive whole, and nobody waits long behind one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use distchan_proto::batch::Kind;
 use distchan_proto::error::Code;
@@ -144,6 +146,47 @@ fn a_large_value_leaves_room_as_long_as_small_jobs_come() {
     cluster.advance(limits::SHARING);
     large(&mut cluster);
     assert!(written_ahead(&mut cluster, index) > most, "it is alone again");
+}
+
+#[test]
+fn on_a_slow_line_a_small_job_waits_for_little_of_a_large_value_that_was_alone() {
+    /// What arrives in a millisecond: 10 MB/s.
+    const RATE: usize = 10_000;
+    let mut cluster = Cluster::new(1);
+    cluster.chunk = 10_000_000;
+    let large = ChannelSpec { max_value: 20 * MIB, ..spec("big") };
+    let big = cluster.channel_with(large.clone(), ChannelOptions::default());
+    let small = cluster.channel("small");
+    let index = cluster.connect();
+    for spec in [large, spec("small")] {
+        cluster.nodes[index].machine.open(spec, OpenOptions::default()).unwrap();
+    }
+    cluster.settle();
+    cluster.send(big, &noise(20 * MIB, 0));
+    let (mut line, mut idle) = (VecDeque::new(), 0);
+    let mut sent_at = None;
+    for millisecond in 0..2000 {
+        cluster.now = cluster.now + Duration::from_millis(1);
+        if millisecond == 1000 {
+            cluster.send(small, b"quick");
+            sent_at = Some(cluster.now);
+        }
+        cluster.drain();
+        while cluster.server_writes(index) {
+            line.extend(cluster.nodes[index].down.drain(..));
+        }
+        idle += usize::from(millisecond > 0 && line.len() < RATE);
+        let arrived = line.len().min(RATE);
+        cluster.nodes[index].down.extend(line.drain(..arrived));
+        while cluster.worker_reads(index) || cluster.worker_writes(index) || cluster.server_reads(index) {}
+        if cluster.nodes[index].inbox.iter().any(|job| job.bytes == b"quick") {
+            let waited = cluster.now - sent_at.expect("it was sent before");
+            assert!(waited <= Duration::from_millis(60), "{waited:?}");
+            assert!(idle < 10, "{idle} milliseconds in which the line had nothing to do");
+            return;
+        }
+    }
+    panic!("the small job did not arrive");
 }
 
 #[test]
