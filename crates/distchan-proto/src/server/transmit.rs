@@ -28,7 +28,7 @@ impl ServerMachine {
             peer.is_listed = false;
             return None;
         }
-        let mut transmission = peer.session.begin();
+        let mut transmission = peer.session.begin(true);
         if peer.session.may_send() {
             loop {
                 let out = &mut transmission.out;

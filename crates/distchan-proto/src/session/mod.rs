@@ -237,8 +237,9 @@ impl Session {
         Ok(())
     }
 
-    /// Begins to write: what concerns the connection alone stands first.
-    pub(crate) fn begin(&mut self) -> Transmission {
+    /// Begins to write: what concerns the connection alone stands first. Where there is something to write besides, an acknowledgement goes
+    /// with it before it must be written by itself, which would wake the peer once more.
+    pub(crate) fn begin(&mut self, has_output: bool) -> Transmission {
         let mut out = self.replay.buffer();
         out.append(&mut self.raw);
         if std::mem::take(&mut self.owes_ping)
@@ -246,7 +247,8 @@ impl Session {
         {
             Control::Ping(pulse.asked()).put(&mut out, ChannelNo(0));
         }
-        if std::mem::take(&mut self.owes_ack)
+        let goes_along = has_output && self.replay.has_much_to_say();
+        if (std::mem::take(&mut self.owes_ack) || goes_along)
             && let Some(pulse) = &self.pulse
         {
             let ack = Ack { received: self.replay.received(), ping: pulse.seen() };
@@ -282,7 +284,11 @@ impl Session {
 
     /// How pieces of large values are to be written, if any may be.
     fn next_cut(&self) -> Option<Cut> {
-        Some(self.outbox.large()).filter(|values| *values > 0).and_then(|values| self.sharing.cut(values))
+        let values = self.outbox.large();
+        if values == 0 {
+            return None;
+        }
+        self.sharing.cut(values)
     }
 
     /// Whether there is something in the outbox that may leave now.

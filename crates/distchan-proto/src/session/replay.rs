@@ -198,6 +198,11 @@ impl Replay {
         self.unsaid >= limits::ACKNOWLEDGE_EVERY
     }
 
+    /// Whether it is worth it to say what has arrived, though not yet time to.
+    pub(crate) const fn has_much_to_say(&self) -> bool {
+        self.unsaid >= limits::ACKNOWLEDGE_EVERY / 2
+    }
+
     /// What has arrived is being said.
     pub(crate) const fn said(&mut self) {
         self.unsaid = 0;

@@ -16,7 +16,7 @@ use crate::worker::link::LinkState;
 impl WorkerMachine {
     /// What is to be written: at most about [`limits::TRANSMIT_BYTES`].
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
-        let mut transmission = self.session.begin();
+        let mut transmission = self.session.begin(self.has_output());
         self.announce();
         while self.session.may_send() {
             let out = &mut transmission.out;
