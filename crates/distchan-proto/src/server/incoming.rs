@@ -31,13 +31,6 @@ impl ServerMachine {
         peer.session.lend(input)
     }
 
-    /// Whether what arrives next is rather part of a large value than anything else: for whoever chooses how much memory the input has.
-    #[must_use]
-    pub fn expects_more(&self, id: ConnectionId) -> bool {
-        let peer = self.connections.get(&id).and_then(|id| self.peers.get(id));
-        peer.is_some_and(|peer| peer.session.expects_more())
-    }
-
     /// What a [`Landing`] was for is whole. Otherwise like [`ServerMachine::handle_input`], for which `input` is empty.
     pub fn handle_landed(&mut self, now: Time, id: ConnectionId, landing: Landing, input: &mut BytesMut) {
         self.handle_bytes(now, id, Some(landing), input);

@@ -1,5 +1,5 @@
-//! What the server writes to a connection: control messages first, then a piece of every large value, then batches of jobs,
-//! channel by channel in turn, as long as there is room.
+//! What the server writes to a connection: control messages first, then batches of jobs, channel by channel in turn, then a piece of a large
+//! value, and so on, as long as there is room.
 
 use crate::frame::batch::TableWriter;
 use crate::ids::ConnectionId;
@@ -35,10 +35,10 @@ impl ServerMachine {
                 let before = out.len();
                 peer.session.outbox.take_control(out);
                 let before_jobs = out.len();
-                // Small jobs first: each large value still gets its frame, so that neither starves the other.
+                // Small jobs first: large values still get their frames, so that neither starves the other.
                 peer.write_jobs(now, &mut self.channels, &mut self.table, out, limits::TRANSMIT_BYTES);
                 peer.session.share(now, out.len() > before_jobs);
-                peer.write_pieces(now, &mut transmission);
+                peer.write_piece(now, &mut transmission);
                 let written = transmission.out.len();
                 let is_stuck = written == before || peer.sending.is_empty();
                 if (is_stuck && !peer.session.can_empty_outbox()) || written >= limits::TRANSMIT_BYTES {
@@ -62,15 +62,14 @@ impl ServerMachine {
 }
 
 impl Peer {
-    /// Writes one frame of each large value under way; channels whose value has left whole take turns again.
-    fn write_pieces(&mut self, now: Time, transmission: &mut Transmission) {
-        for no in self.session.write_pieces(now, transmission) {
-            if let Some(link) = self.link(no)
-                && !link.is_sending
-            {
-                link.is_sending = true;
-                self.sending.push_back(no);
-            }
+    /// Writes a frame of a large value; a channel whose value has left whole takes turns again.
+    fn write_piece(&mut self, now: Time, transmission: &mut Transmission) {
+        if let Some(no) = self.session.write_piece(now, transmission)
+            && let Some(link) = self.link(no)
+            && !link.is_sending
+        {
+            link.is_sending = true;
+            self.sending.push_back(no);
         }
     }
 

@@ -176,7 +176,9 @@ impl Session {
                 Ok(None)
             }
             (Control::Ack(ack), _, Some(pulse)) => {
-                pulse.answered(now, ack.ping)?;
+                if let Some(took) = pulse.answered(now, ack.ping)? {
+                    self.sharing.measure(now, took);
+                }
                 let is_news = ack.received > self.replay.acknowledged();
                 self.replay.acknowledge(ack.received)?;
                 self.arrived(now);
@@ -199,7 +201,6 @@ impl Session {
         flags: u8,
     ) -> Result<Option<Bytes>, ProtocolError> {
         let more = flags & FLAG_MORE != 0;
-        self.expects_more = more;
         self.owes_ack |= flags & FLAG_IMMEDIATE_ACK != 0;
         let Some(assembly) = self.assemblies.get_mut(&channel) else {
             return Err(ProtocolError::Unexpected("batch for a channel that is not open"));

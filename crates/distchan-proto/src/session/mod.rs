@@ -9,6 +9,7 @@ pub(crate) mod credit;
 pub(crate) mod envelope;
 mod incoming;
 pub(crate) mod landing;
+mod line;
 pub(crate) mod outbox;
 pub(crate) mod pulse;
 pub(crate) mod replay;
@@ -66,8 +67,6 @@ pub(crate) struct Session {
     /// The newest question is still to be written: those before it need not be.
     owes_ping: bool,
     assemblies: BTreeMap<ChannelNo, Assembly>,
-    /// A large body arrives, as far as the newest batch's frame shows.
-    expects_more: bool,
     sharing: Sharing,
     has_said_goodbye: bool,
     /// This connection ends, and the session goes on over another one.
@@ -107,7 +106,6 @@ impl Session {
             owes_ack: false,
             owes_ping: false,
             assemblies: BTreeMap::new(),
-            expects_more: false,
             sharing: Sharing::default(),
             has_said_goodbye: false,
             is_leaving: false,
@@ -139,14 +137,16 @@ impl Session {
     /// The stream goes on with a peer that has so many frames: all others are sent again.
     pub(crate) fn go_on_from(&mut self, now: Time, received: u64) -> Result<(), ProtocolError> {
         self.replay.go_on_from(received)?;
+        self.sharing.resume(now);
         self.arrived(now);
         Ok(())
     }
 
     /// The peer has said what has arrived.
     fn arrived(&mut self, now: Time) {
-        let delay = self.delay();
-        self.sharing.arrived(now, self.replay.arrived_bytes(), delay);
+        if self.sharing.is_waiting() {
+            self.sharing.arrived(now, self.replay.arrived_bytes());
+        }
     }
 
     /// What becomes of the connection that `session` had: it is told goodbye, and nothing else.
@@ -211,11 +211,6 @@ impl Session {
         self.assemblies.get(&channel).is_some_and(|assembly| !assembly.is_empty())
     }
 
-    /// Whether a large body arrives, as far as the newest batch's frame shows: what follows is rather lent memory than read to the input.
-    pub(crate) const fn expects_more(&self) -> bool {
-        self.expects_more
-    }
-
     /// How long the line takes to the peer and back, as far as is known.
     pub(crate) fn delay(&self) -> Duration {
         self.pulse.as_ref().map_or(Duration::ZERO, Pulse::delay)
@@ -271,24 +266,20 @@ impl Session {
         self.sharing.note(now, is_short);
     }
 
-    /// Writes a frame of each large value under way, if any may leave now; returns the channels whose value has left whole.
-    pub(crate) fn write_pieces(&mut self, now: Time, transmission: &mut Transmission) -> Vec<ChannelNo> {
-        let Some(cut) = self.next_cut() else { return Vec::new() };
+    /// Writes a frame of a large value, if one may leave now; returns the channel whose value has left whole with it.
+    pub(crate) fn write_piece(&mut self, now: Time, transmission: &mut Transmission) -> Option<ChannelNo> {
+        let cut = self.next_cut()?;
         let Transmission { out, raw } = transmission;
         let before = out.len();
-        let finished = self.outbox.take_pieces(out, self.integrity, cut);
+        let finished = self.outbox.take_piece(out, self.integrity, cut);
         let end = self.replay.sent_bytes() + (out.len() - *raw) as u64;
         self.sharing.sent(now, cut, end, out.len() - before);
         finished
     }
 
-    /// How pieces of large values are to be written, if any may be.
+    /// How a piece of a large value is to be written, if one may be.
     fn next_cut(&self) -> Option<Cut> {
-        let values = self.outbox.large();
-        if values == 0 {
-            return None;
-        }
-        self.sharing.cut(values)
+        if self.outbox.has_large() { self.sharing.cut() } else { None }
     }
 
     /// Whether there is something in the outbox that may leave now.

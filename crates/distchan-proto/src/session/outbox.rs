@@ -2,6 +2,7 @@
 //! that leave a piece at a time.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use bytes::Bytes;
 
@@ -19,6 +20,8 @@ use crate::session::sharing::Cut;
 pub(crate) struct Outbox {
     control: Vec<u8>,
     large: BTreeMap<ChannelNo, LargeBody>,
+    /// The channel whose large body was written of last.
+    last: Option<ChannelNo>,
 }
 
 /// A body of more than one frame: the payload is shared with whoever keeps the value, only the table is new.
@@ -73,37 +76,31 @@ impl Outbox {
         out.own().append(&mut self.control);
     }
 
-    /// How many large bodies are under way.
-    pub(crate) fn large(&self) -> usize {
-        self.large.len()
-    }
-
-    /// Moves one frame of each large body to `out`; returns the channels whose body has left whole.
-    pub(crate) fn take_pieces(
+    /// Moves a frame of a large body, one channel after the other, to `out`; returns the channel where its body has left whole.
+    pub(crate) fn take_piece(
         &mut self,
         out: &mut ScatteredMut,
         integrity: Integrity,
         cut: Cut,
-    ) -> Vec<ChannelNo> {
-        let Cut { most, asks } = cut;
-        let asks = if asks { FLAG_IMMEDIATE_ACK } else { 0 };
-        let mut finished = Vec::new();
-        for (channel, body) in &mut self.large {
-            let payload = body.payload.split_to(body.payload.len().min(most));
-            let room = most - payload.len();
-            let table = body.table.split_to(body.table.len().min(room));
-            let more = !(body.payload.is_empty() && body.table.is_empty());
-            let frame = FrameWriter::begin(out);
-            out.put_part_of(&payload, 0..payload.len());
-            out.put(&table);
-            frame.finish(out, *channel, asks | if more { FLAG_MORE } else { 0 }, integrity);
-            if !more {
-                finished.push(*channel);
-            }
+    ) -> Option<ChannelNo> {
+        let behind = (self.last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let next = self.large.range(behind).next().or_else(|| self.large.first_key_value());
+        let channel = next.map(|(channel, _)| *channel)?;
+        self.last = Some(channel);
+        let body = self.large.get_mut(&channel)?;
+        let payload = body.payload.split_to(body.payload.len().min(cut.most));
+        let room = cut.most - payload.len();
+        let table = body.table.split_to(body.table.len().min(room));
+        let more = !(body.payload.is_empty() && body.table.is_empty());
+        let frame = FrameWriter::begin(out);
+        out.put_part_of(&payload, 0..payload.len());
+        out.put(&table);
+        let asks = if cut.asks { FLAG_IMMEDIATE_ACK } else { 0 };
+        frame.finish(out, channel, asks | if more { FLAG_MORE } else { 0 }, integrity);
+        if more {
+            return None;
         }
-        for channel in &finished {
-            self.large.remove(channel);
-        }
-        finished
+        self.large.remove(&channel);
+        Some(channel)
     }
 }

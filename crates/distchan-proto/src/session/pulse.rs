@@ -106,21 +106,20 @@ impl Pulse {
         self.seen
     }
 
-    /// The peer has answered, or shown by an acknowledgement that what is sent arrives.
-    pub(crate) fn answered(&mut self, now: Time, ping: u64) -> Result<(), ProtocolError> {
+    /// The peer has answered, or shown by an acknowledgement that what is sent arrives. Returns how long the newest question's answer took, if
+    /// it is that.
+    pub(crate) fn answered(&mut self, now: Time, ping: u64) -> Result<Option<Duration>, ProtocolError> {
         if ping > self.asked {
             return Err(ProtocolError::Malformed("ACK: of a PING that was not sent"));
         }
-        if ping == self.asked
-            && let Some(asked_at) = self.asked_at.take()
-        {
+        let asked_at = if ping == self.asked { self.asked_at.take() } else { None };
+        let took = asked_at.map(|asked_at| now - asked_at);
+        if took.is_some() {
             self.samples.rotate_right(1);
-            if let Some(newest) = self.samples.first_mut() {
-                *newest = Some(now - asked_at);
-            }
+            self.samples[0] = took;
         }
         self.unanswered = (ping < self.asked).then_some(now);
-        Ok(())
+        Ok(took)
     }
 
     /// When [`Pulse::check`] has something to do.

@@ -30,12 +30,6 @@ impl WorkerMachine {
         self.session.lend(input)
     }
 
-    /// Whether what arrives next is rather part of a large value than anything else: for whoever chooses how much memory the input has.
-    #[must_use]
-    pub const fn expects_more(&self) -> bool {
-        self.session.expects_more()
-    }
-
     /// What a [`Landing`] was for is whole. Otherwise like [`WorkerMachine::handle_input`], for which `input` is empty.
     pub fn handle_landed(&mut self, now: Time, landing: Landing, input: &mut BytesMut) {
         self.handle_bytes(now, Some(landing), input);

@@ -1,5 +1,5 @@
-//! What the worker writes: control messages first, then a piece of every large value, then batches of answers, channel by channel
-//! in turn, as long as there is room; last of all its goodbye.
+//! What the worker writes: control messages first, then batches of answers, channel by channel in turn, then a piece of a large value, and so
+//! on, as long as there is room; last of all its goodbye.
 
 use crate::error::Code;
 use crate::frame::control::{Control, Direction};
@@ -23,10 +23,10 @@ impl WorkerMachine {
             let before = out.len();
             self.session.outbox.take_control(out);
             let before_answers = out.len();
-            // Small answers first: each large value still gets its frame, so that neither starves the other.
+            // Small answers first: large values still get their frames, so that neither starves the other.
             self.write_answers(out, limits::TRANSMIT_BYTES);
             self.session.share(now, out.len() > before_answers);
-            for no in self.session.write_pieces(now, &mut transmission) {
+            if let Some(no) = self.session.write_piece(now, &mut transmission) {
                 self.mark_sending(no);
             }
             let written = transmission.out.len();

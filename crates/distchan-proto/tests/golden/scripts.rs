@@ -108,9 +108,14 @@ pub(crate) fn large(document: &Document) -> Check {
     let payload = Bytes::from(vec![b'A'; 600_000]);
     let entries = vec![Entry { job: JobId(1), attempt: Attempt::FIRST, end: 600_000, extra: 0, kind: Last }];
     pair.worker.submit(no, Batch { payload: payload.into(), entries, ..Batch::default() });
-    let answer = pair.take_from_worker();
     pair.server_events();
-    pair.server_hears_bytes(&answer);
+    // What the worker waits for stands between.
+    let begun = pair.take_from_worker();
+    pair.server_hears_bytes(&begun);
+    let acknowledged = pair.take_from_server();
+    pair.worker_hears(&acknowledged);
+    let rest = pair.take_from_worker();
+    pair.server_hears_bytes(&rest);
     same("events", &pair.server_events(), &texts(&["results Last 1/1=600000 bytes"]))?;
     pair.server_says(&["ack-bytes", "credit"])?;
 

@@ -129,6 +129,8 @@ fn a_large_value_leaves_room_as_long_as_small_jobs_come() {
     cluster.settle();
     let large = |cluster: &mut Cluster| cluster.send(big, &noise(MIB, 1));
     let most = limits::PIECES_AHEAD + limits::MAX_FRAME_BODY + 200;
+    (0..3).for_each(|_| large(&mut cluster));
+    cluster.work();
     large(&mut cluster);
     assert!(written_ahead(&mut cluster, index) > most, "alone it takes the line");
     cluster.work();
@@ -140,7 +142,7 @@ fn a_large_value_leaves_room_as_long_as_small_jobs_come() {
         assert!((32 << 10..most).contains(&ahead), "{ahead} bytes");
         // Whatever was acknowledged in part by then, it goes on as acknowledgements come.
         cluster.work();
-        assert_eq!((cluster.seen(big).len(), cluster.seen(small).len()), (1 + round, round));
+        assert_eq!((cluster.seen(big).len(), cluster.seen(small).len()), (4 + round, round));
     }
     assert_eq!(cluster.now, now, "without a word of the clock's");
     cluster.advance(limits::SHARING);
@@ -161,7 +163,7 @@ fn on_a_slow_line_a_small_job_waits_for_little_of_a_large_value_that_was_alone()
     for spec in [large, spec("small")] {
         cluster.nodes[index].machine.open(spec, OpenOptions::default()).unwrap();
     }
-    cluster.settle();
+    cluster.advance(Duration::from_secs(1));
     cluster.send(big, &noise(20 * MIB, 0));
     let (mut line, mut idle) = (VecDeque::new(), 0);
     let mut sent_at = None;
@@ -171,6 +173,8 @@ fn on_a_slow_line_a_small_job_waits_for_little_of_a_large_value_that_was_alone()
             cluster.send(small, b"quick");
             sent_at = Some(cluster.now);
         }
+        cluster.server.handle_timeout(cluster.now);
+        cluster.nodes[index].machine.handle_timeout(cluster.now);
         cluster.drain();
         while cluster.server_writes(index) {
             line.extend(cluster.nodes[index].down.drain(..));
@@ -350,6 +354,26 @@ fn whoever_waits_for_an_acknowledgement_is_given_it_at_once() {
     let whole = wire::body(1, &[(wire::LAST, 2, Second::Bytes(b"hello"))]);
     stranger.say(&wire::frame(wire::BATCH, wire::IMMEDIATE_ACK, 1, &whole));
     assert_eq!((acks(&stranger).len(), stranger.server.stats(channel).completed), (2, 2));
+}
+
+#[test]
+fn an_acknowledgement_goes_along_with_what_is_written_anyhow() {
+    let (mut stranger, channel) = Stranger::with_jobs(1);
+    let kinds = |stranger: &Stranger, from: usize| {
+        stranger.frames().into_iter().skip(from).map(|frame| frame.kind).collect::<Vec<_>>()
+    };
+    let said = stranger.frames().len();
+    let body = wire::body(1, &[(wire::LAST, 1, Second::Bytes(&vec![7; limits::ACKNOWLEDGE_EVERY / 2]))]);
+    let (first, second) = body.split_at(limits::MAX_FRAME_BODY);
+    stranger.say(&wire::frame(wire::BATCH, wire::MORE, 1, first));
+    stranger.say(&wire::frame(wire::BATCH, 0, 1, second));
+    assert_eq!((stranger.server.stats(channel).completed, kinds(&stranger, said)), (1, vec![]));
+    let mut batch = distchan_proto::batch::OpenBatch::default();
+    batch.payload.own().extend_from_slice(b"next");
+    batch.push(Kind::Value, distchan_proto::ids::JobId(0), distchan_proto::ids::Attempt::FIRST, 0);
+    stranger.server.submit(stranger.now, channel, batch.take());
+    stranger.hear();
+    assert_eq!(kinds(&stranger, said), [wire::ACK, wire::BATCH]);
 }
 
 #[test]

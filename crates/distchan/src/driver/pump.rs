@@ -53,13 +53,13 @@ pub(crate) enum Arrived<'a> {
 /// What follows from that.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// How much memory the next bytes may have.
-    pub(crate) growth: Growth,
+    /// Whether the peer's handshake was done before.
+    pub(crate) is_known: bool,
     /// Where the next bytes go.
     pub(crate) landing: Option<Landing>,
 }
 
-/// Reads until the peer closes, or something breaks. `take` says how much memory there may be for it.
+/// Reads until the peer closes, or something breaks. `take` says whether the peer is known; a stranger gets little memory.
 pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>) -> Taken) -> Ended {
     let mut buffers = ReadBuffers::new();
     let mut landing: Option<Landing> = None;
@@ -74,7 +74,12 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>)
             (Ok(_), Some(whole)) => landing = take(Arrived::Landed(whole, buffers.input())).landing,
             (Ok(read), None) => {
                 let taken = take(Arrived::Bytes(buffers.input()));
-                buffers.has_read(read, taken.growth);
+                let growth = match (taken.is_known, &taken.landing) {
+                    (false, _) => Growth::Stranger,
+                    (true, Some(_)) => Growth::Stopped,
+                    (true, None) => Growth::Free,
+                };
+                buffers.has_read(read, growth);
                 landing = taken.landing;
             }
             (Err(error), _) => return Ended::by(&error),

@@ -94,9 +94,9 @@ impl Outgoing {
         self.state.lock().announcing.is_ticking
     }
 
-    /// Whether the plain loop took new jobs between the last two ticks: then it is likely that the next one finds nothing either.
-    pub(crate) fn is_moving(&self) -> bool {
-        self.state.lock().pace.is_moving()
+    /// Whether the plain loop is so fast that the next tick will find nothing either.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.state.lock().pace.is_quick()
     }
 }
 

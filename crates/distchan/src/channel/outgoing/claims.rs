@@ -88,6 +88,11 @@ impl Pace {
         self.before > 0
     }
 
+    /// Whether several jobs were taken in the least time that is between two ticks.
+    pub(super) const fn is_quick(&self) -> bool {
+        self.before > 1
+    }
+
     fn at_once(&self) -> usize {
         (self.before / SHARE).clamp(1, MOST_AT_ONCE)
     }

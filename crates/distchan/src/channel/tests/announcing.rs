@@ -54,17 +54,22 @@ fn what_is_answered_in_time_is_never_announced() {
 }
 
 #[test]
-fn a_loop_that_goes_on_is_moving_until_a_job_outlasts_a_tick() {
+fn a_loop_is_quick_while_several_jobs_end_in_the_least_time_between_two_ticks() {
     let channel = Channel::new();
     let mut intake = channel.intake();
-    channel.bring(1..10, 1);
-    for job in 1..=8 {
-        assert_eq!(intake.try_recv().unwrap(), job);
-        assert_eq!(channel.answers.due_announcements(4), NOTHING, "{job}");
-        assert!(channel.answers.is_ticking() && channel.answers.is_moving());
-    }
-    assert_eq!(channel.answers.due_announcements(4), [(JobId(8), Attempt(1))]);
-    assert!(!channel.answers.is_moving());
+    channel.bring(1..14, 1);
+    let mut take =
+        |jobs: std::ops::Range<u32>| jobs.for_each(|job| assert_eq!(intake.try_recv().unwrap(), job));
+    take(1..3);
+    assert_eq!(channel.answers.due_announcements(1), NOTHING);
+    assert!(channel.answers.is_ticking() && channel.answers.is_quick());
+    take(3..12);
+    assert_eq!(channel.answers.due_announcements(4), NOTHING);
+    assert!(channel.answers.is_quick(), "nine in four times that");
+    take(12..14);
+    assert_eq!(channel.answers.due_announcements(4), NOTHING);
+    assert!(channel.answers.is_ticking() && !channel.answers.is_quick(), "but not two");
+    assert_eq!(channel.answers.due_announcements(1), [(JobId(13), Attempt(1))]);
 }
 
 #[test]

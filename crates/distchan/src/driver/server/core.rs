@@ -12,7 +12,6 @@ use distchan_proto::spec::ChannelSpec;
 use distchan_proto::time::Time;
 
 use crate::channel::outgoing::Outgoing;
-use crate::driver::buffers::Growth;
 use crate::driver::clock::LINGER;
 use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Arrived, Ended, Next, Taken, Wake};
@@ -109,12 +108,7 @@ impl Core {
                 self.machine.poll_landing(id, input)
             }
         };
-        let growth = match is_known {
-            false => Growth::Stranger,
-            true if self.machine.expects_more(id) => Growth::Stopped,
-            true => Growth::Free,
-        };
-        Taken { growth, landing }
+        Taken { is_known, landing }
     }
 
     /// The peer is gone. Its writer sees that the connection is over, and ends.

@@ -15,15 +15,14 @@ use crate::channel::inbox::{End, Inbox};
 use crate::channel::outgoing::Outgoing;
 use crate::channel::stopper::{self, give_back};
 use crate::channel::{RecvError, SendErrorKind};
-use crate::driver::buffers::Growth;
 use crate::driver::pen::{Pen, Turn, Unwritten};
 use crate::driver::pump::{Arrived, Next, Taken};
 use crate::driver::wakes::Wakes;
 use crate::driver::worker::{Shared, State};
 use crate::transport::DirectWrite;
 
-/// Where jobs are so short that each look finds new ones, so many of the least times pass between two looks: with many workers on one machine what
-/// they cost is to be seen. A job that takes long among short ones is announced that much later.
+/// Where jobs are much shorter than the least time between two looks, so many of these times pass instead: with many workers on one machine what
+/// they cost is to be seen. A job that takes long among short ones is announced that much later, and so are the ends of the few before it.
 const SELDOM: u32 = 4;
 
 #[derive(Debug)]
@@ -117,8 +116,7 @@ impl Core {
                 self.machine.poll_landing(input)
             }
         };
-        let growth = if self.machine.expects_more() { Growth::Stopped } else { Growth::Free };
-        Taken { growth, landing }
+        Taken { is_known: true, landing }
     }
 
     pub(super) fn drain_events(&mut self, shared: &Shared) {
@@ -326,7 +324,7 @@ impl Core {
         self.announce(passed);
         let ticking = || self.ends.values().map(|ends| &ends.answers).filter(|answers| answers.is_ticking());
         ticking().next()?;
-        Some(if ticking().all(|answers| answers.is_moving()) { (2 * passed).min(SELDOM) } else { 1 })
+        Some(if ticking().all(|answers| answers.is_quick()) { (2 * passed).min(SELDOM) } else { 1 })
     }
 
     fn announce(&mut self, passed: u32) {
