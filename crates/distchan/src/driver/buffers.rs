@@ -134,28 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn a_large_value_that_is_read_elsewhere_brings_no_memory_here() {
-        let mut buffers = ReadBuffers::new();
-        for _ in 0..20 {
-            let room = buffers.room();
-            let read = room.capacity() - room.len();
-            room.extend_from_slice(&vec![7; read]);
-            buffers.has_read(read, Growth::Stopped);
-            buffers.input().clear();
-            assert!(buffers.input.capacity() <= 2 * SMALLEST);
-        }
-    }
-
-    #[test]
-    fn a_stranger_gets_little_however_much_it_says() {
-        let mut buffers = ReadBuffers::new();
-        for _ in 0..100 {
-            let room = buffers.room();
-            let read = room.capacity() - room.len();
-            room.extend_from_slice(&vec![7; read]);
-            buffers.has_read(read, Growth::Stranger);
-            buffers.input().clear();
-            assert!(buffers.input.capacity() <= 2 * LARGEST_OF_A_STRANGER);
+    fn neither_a_stranger_nor_a_large_value_that_is_read_elsewhere_brings_much_memory() {
+        for (growth, most) in [(Growth::Stranger, LARGEST_OF_A_STRANGER), (Growth::Stopped, SMALLEST)] {
+            let mut buffers = ReadBuffers::new();
+            for _ in 0..100 {
+                let room = buffers.room();
+                let read = room.capacity() - room.len();
+                room.extend_from_slice(&vec![7; read]);
+                buffers.has_read(read, growth);
+                buffers.input().clear();
+                assert!(buffers.input.capacity() <= 2 * most, "{growth:?}");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the server is told of the beginning of jobs, and who waits for that.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -58,8 +59,11 @@ fn a_loop_is_quick_while_several_jobs_end_in_the_least_time_between_two_ticks() 
     let channel = Channel::new();
     let mut intake = channel.intake();
     channel.bring(1..14, 1);
-    let mut take =
-        |jobs: std::ops::Range<u32>| jobs.for_each(|job| assert_eq!(intake.try_recv().unwrap(), job));
+    let mut take = |jobs: Range<u32>| {
+        for job in jobs {
+            assert_eq!(intake.try_recv().unwrap(), job);
+        }
+    };
     take(1..3);
     assert_eq!(channel.answers.due_announcements(1), NOTHING);
     assert!(channel.answers.is_ticking() && channel.answers.is_quick());
