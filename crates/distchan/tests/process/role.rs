@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use distchan::{Server, ServerBuilder, Worker};
+use distchan::{ConnectError, Server, ServerBuilder, Worker};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -49,11 +49,22 @@ pub(crate) fn say(words: &str) {
 
 /// Serves `count` jobs at once, until the end of the work.
 async fn work(address: &str, name: String, count: usize) {
-    let worker = Worker::builder().name(name.clone()).connect(address).await.unwrap();
+    let worker = connect(address, &name).await;
     let serve = worker.serve(CHANNEL, move |task: Task| task.work(name.clone())).concurrency(count);
     say("works");
     serve.await.unwrap();
     say("has seen the end");
+}
+
+/// Connects, over a bad link perhaps: a whole handshake may be lost, and the next may not.
+async fn connect(address: &str, name: &str) -> Worker {
+    for _ in 0..10 {
+        match Worker::builder().name(name).connect(address).await {
+            Err(ConnectError::Lost { .. }) => {}
+            connected => return connected.unwrap(),
+        }
+    }
+    panic!("ten handshakes were lost");
 }
 
 /// `count` workers, each with a session of its own.
