@@ -177,7 +177,7 @@ impl Session {
             }
             (Control::Ack(ack), _, Some(pulse)) => {
                 if let Some(took) = pulse.answered(now, ack.ping)? {
-                    self.sharing.measure(now, took);
+                    self.line.measure(now, took);
                 }
                 let is_news = ack.received > self.replay.acknowledged();
                 self.replay.acknowledge(ack.received)?;

@@ -30,6 +30,7 @@ use crate::scattered::ScatteredMut;
 use crate::session::assembly::Assembly;
 use crate::session::budget::{Action, Budget};
 pub(crate) use crate::session::incoming::Incoming;
+use crate::session::line::Line;
 use crate::session::outbox::Outbox;
 use crate::session::pulse::{Pulse, Rhythm};
 use crate::session::replay::Replay;
@@ -63,6 +64,7 @@ pub(crate) struct Session {
     budget: Budget,
     /// Once the handshake is done.
     pulse: Option<Pulse>,
+    line: Line,
     owes_ack: bool,
     /// The newest question is still to be written: those before it need not be.
     owes_ping: bool,
@@ -103,6 +105,7 @@ impl Session {
             replay: Replay::default(),
             budget: Budget::default(),
             pulse: None,
+            line: Line::default(),
             owes_ack: false,
             owes_ping: false,
             assemblies: BTreeMap::new(),
@@ -145,7 +148,7 @@ impl Session {
     /// The peer has said what has arrived.
     fn arrived(&mut self, now: Time) {
         if self.sharing.is_waiting() {
-            self.sharing.arrived(now, self.replay.arrived_bytes());
+            self.sharing.arrived(now, self.replay.arrived_bytes(), &mut self.line);
         }
     }
 
@@ -164,6 +167,7 @@ impl Session {
         self.raw.clear();
         self.farewell.clear();
         self.pulse = None;
+        self.line = Line::default();
         (self.owes_ack, self.owes_ping) = (false, false);
         self.has_said_goodbye = false;
         self.is_leaving = false;
@@ -179,8 +183,8 @@ impl Session {
 
     /// Both sides have greeted each other: from now on each asks whether the other is there.
     pub(crate) fn greeted(&mut self, now: Time, rhythm: Rhythm) {
-        let pulse = Pulse::new(now, rhythm);
-        self.pulse = Some(if matches!(self.role, Role::Server) { pulse.asking_soon(now) } else { pulse });
+        self.pulse = Some(Pulse::new(now, rhythm));
+        self.owes_ping = true;
     }
 
     /// Counts what a worker does; an error where it is too much. A worker counts nothing: the server is whom it works for.
@@ -213,7 +217,7 @@ impl Session {
 
     /// How long the line takes to the peer and back, as far as is known.
     pub(crate) fn delay(&self) -> Duration {
-        self.pulse.as_ref().map_or(Duration::ZERO, Pulse::delay)
+        self.line.delay()
     }
 
     /// When [`Session::check_pulse`] has something to do.

@@ -1,4 +1,4 @@
-//! Whether the peer is there, and how far away: each side asks in a rhythm, and a peer that is silent, or lets everything go unanswered, is lost.
+//! Whether the peer is there: each side asks in a rhythm, and a peer that is silent, or lets everything go unanswered, is lost.
 //! Both directions count, so a connection on which only one works is found by both ends. Pure arithmetic.
 
 use std::time::Duration;
@@ -8,11 +8,8 @@ use crate::limits;
 use crate::sabotage::Sabotage;
 use crate::time::Time;
 
-/// How soon a server asks first: it wants to know how long the line is before much depends on it.
-const FIRST_QUESTION: Duration = Duration::from_millis(20);
-
-/// The line's length is that of the quickest of so many answers: the others stood behind something.
-const SAMPLES: usize = 8;
+/// How soon a side asks again: whoever has just greeted has much to do at first, and is slow to answer.
+const SECOND_QUESTION: Duration = Duration::from_millis(20);
 
 /// How often a side asks, and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,33 +48,21 @@ pub(crate) struct Pulse {
     seen: u64,
     /// When the newest question was asked that has no answer.
     asked_at: Option<Time>,
-    /// How long the newest answers took; as many as there are.
-    samples: [Option<Duration>; SAMPLES],
 }
 
 impl Pulse {
-    /// A connection on which the handshake has just been done.
+    /// A connection on which the handshake has just been done, and the first question is asked: how long the line is should be known before much
+    /// depends on it, and is best seen while nothing waits on it.
     pub(crate) fn new(now: Time, rhythm: Rhythm) -> Self {
         Self {
             rhythm,
             heard: now,
-            unanswered: None,
-            due: now + rhythm.heartbeat,
-            asked: 0,
+            unanswered: Some(now),
+            due: now + rhythm.heartbeat.min(SECOND_QUESTION),
+            asked: 1,
             seen: 0,
-            asked_at: None,
-            samples: [None; SAMPLES],
+            asked_at: Some(now),
         }
-    }
-
-    /// The same, for a side that wants to know early how long the line is.
-    pub(crate) fn asking_soon(self, now: Time) -> Self {
-        Self { due: now + self.rhythm.heartbeat.min(FIRST_QUESTION), ..self }
-    }
-
-    /// How long the line takes to the peer and back; nothing, where that is not known yet.
-    pub(crate) fn delay(&self) -> Duration {
-        self.samples.iter().flatten().min().copied().unwrap_or_default()
     }
 
     /// Bytes have arrived.
@@ -113,13 +98,8 @@ impl Pulse {
             return Err(ProtocolError::Malformed("ACK: of a PING that was not sent"));
         }
         let asked_at = if ping == self.asked { self.asked_at.take() } else { None };
-        let took = asked_at.map(|asked_at| now - asked_at);
-        if took.is_some() {
-            self.samples.rotate_right(1);
-            self.samples[0] = took;
-        }
         self.unanswered = (ping < self.asked).then_some(now);
-        Ok(took)
+        Ok(asked_at.map(|asked_at| now - asked_at))
     }
 
     /// When [`Pulse::check`] has something to do.
@@ -162,30 +142,33 @@ mod tests {
     #[test]
     fn a_peer_that_answers_is_never_lost_and_a_silent_one_after_fifteen_seconds() {
         let mut pulse = Pulse::new(at(0), Rhythm::default());
-        for round in 1..100 {
-            assert_eq!(pulse.next(), at(5 * round));
-            assert_eq!(pulse.check(at(5 * round)), Ok(true));
-            pulse.hear(at(5 * round));
-            pulse.answered(at(5 * round), round).unwrap();
+        let mut due = at(0) + SECOND_QUESTION;
+        for question in 2..100 {
+            assert_eq!(pulse.next(), due);
+            assert_eq!(pulse.check(due), Ok(true));
+            pulse.hear(due);
+            pulse.answered(due, question).unwrap();
+            due = due + limits::HEARTBEAT;
         }
-        for later in [500, 505] {
-            assert!(matches!(pulse.check(at(later)), Ok(true)));
+        let lost = due + 2 * limits::HEARTBEAT;
+        for later in [due, due + limits::HEARTBEAT] {
+            assert_eq!(pulse.check(later), Ok(true));
         }
-        assert_eq!(pulse.next(), at(510));
-        assert!(pulse.check(at(510)).is_err());
+        assert_eq!(pulse.next(), lost);
+        assert!(pulse.check(lost).is_err());
     }
 
     #[test]
     fn a_peer_that_is_heard_and_answers_nothing_is_lost_too() {
         let mut pulse = Pulse::new(at(0), Rhythm::default());
-        for time in 1..20 {
+        for time in 0..15 {
             pulse.hear(at(time));
             if pulse.next() <= at(time) {
                 assert!(pulse.check(at(time)).is_ok());
             }
         }
-        pulse.hear(at(20));
-        assert!(pulse.check(at(20)).is_err(), "the question of second 5 is open for 15 s");
+        pulse.hear(at(15));
+        assert!(pulse.check(at(15)).is_err(), "the question of second 0 is open for 15 s");
     }
 
     #[test]
@@ -217,7 +200,7 @@ mod tests {
     #[test]
     fn whoever_slept_gives_the_other_a_fresh_start() {
         let mut pulse = Pulse::new(at(0), Rhythm::default());
-        assert_eq!(pulse.check(at(5)), Ok(true));
+        assert_eq!(pulse.check(at(4)), Ok(true));
         assert_eq!(pulse.check(at(60)), Ok(true), "this side was stopped");
         assert_eq!(pulse.check(at(65)), Ok(true));
         assert_eq!(pulse.check(at(70)), Ok(true));
@@ -225,23 +208,16 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_as_long_as_its_quickest_answer_of_late() {
-        let mut pulse = Pulse::new(at(0), Rhythm::default()).asking_soon(at(0));
-        let first = at(0) + FIRST_QUESTION;
-        assert_eq!((pulse.next(), pulse.delay()), (first, Duration::ZERO));
-        let mut now = first;
-        let mut seen = Vec::new();
-        for (round, millis) in (1..).zip([300, 200, 400, 400, 400, 400, 400, 400, 400, 300]) {
-            assert_eq!(pulse.check(now), Ok(true));
-            let answered = now + Duration::from_millis(millis);
-            pulse.hear(answered);
-            pulse.answered(answered, round).unwrap();
-            // Acknowledgements that answer no further question say nothing of the line.
-            pulse.answered(answered + Duration::from_secs(1), round).unwrap();
-            seen.push(pulse.delay().as_millis());
-            now = pulse.next();
-        }
-        assert_eq!(seen, [300, 200, 200, 200, 200, 200, 200, 200, 200, 300]);
+    fn it_asks_at_once_and_the_answer_to_the_newest_question_says_how_long_the_line_is() {
+        let mut pulse = Pulse::new(at(3), Rhythm::default());
+        assert_eq!((pulse.asked(), pulse.next()), (1, at(3) + SECOND_QUESTION));
+        assert_eq!(pulse.answered(at(4), 1), Ok(Some(Duration::from_secs(1))));
+        // Acknowledgements that answer no further question say nothing of it.
+        assert_eq!(pulse.answered(at(5), 1), Ok(None));
+        assert_eq!(pulse.check(at(6)), Ok(true));
+        assert_eq!(pulse.check(at(11)), Ok(true));
+        assert_eq!(pulse.answered(at(12), 2), Ok(None), "nor of an older question");
+        assert_eq!(pulse.answered(at(13), 3), Ok(Some(Duration::from_secs(2))));
     }
 
     #[test]

@@ -22,7 +22,6 @@ pub(crate) struct Sharing {
     until: Option<Time>,
     beside: Window,
     alone: Window,
-    line: Line,
     /// Pieces that the peer has not acknowledged, oldest first.
     ahead: VecDeque<Ahead>,
     /// The bytes of them all.
@@ -97,7 +96,6 @@ impl Default for Sharing {
             until: None,
             beside: Window::new(BESIDE),
             alone: Window::new(ALONE),
-            line: Line::default(),
             ahead: VecDeque::new(),
             bytes: 0,
             unasked: 0,
@@ -155,8 +153,8 @@ impl Sharing {
         !self.ahead.is_empty()
     }
 
-    /// The peer has everything up to here.
-    pub(crate) fn arrived(&mut self, now: Time, up_to: u64) {
+    /// The peer has everything up to here, which may say something of the line.
+    pub(crate) fn arrived(&mut self, now: Time, up_to: u64, line: &mut Line) {
         while let Some(oldest) = self.ahead.front()
             && oldest.end <= up_to
         {
@@ -165,24 +163,19 @@ impl Sharing {
             self.unasked = self.unasked.min(self.bytes);
             if let Some(asked) = asked {
                 self.asking -= 1;
-                self.acknowledged(now, asked);
+                self.acknowledged(now, asked, line);
             }
         }
     }
 
-    /// The line takes no longer than this to the peer and back.
-    pub(crate) fn measure(&mut self, now: Time, took: Duration) {
-        self.line.measure(now, took);
-    }
-
     /// What was asked then has been acknowledged.
-    fn acknowledged(&mut self, now: Time, asked: Time) {
+    fn acknowledged(&mut self, now: Time, asked: Time, line: &mut Line) {
         if asked < self.since {
             return;
         }
         let took = now - asked;
-        self.line.measure(now, took);
-        let delay = self.line.delay();
+        line.measure(now, took);
+        let delay = line.delay();
         let window = if self.until.is_some() { &mut self.beside } else { &mut self.alone };
         if took > delay.saturating_add(delay / 2).saturating_add(window.rules.patience) {
             window.shrink();
@@ -226,6 +219,7 @@ mod tests {
     /// A line on which pieces arrive one behind the other, and their acknowledgements at once.
     struct Road {
         sharing: Sharing,
+        line: Line,
         now: Time,
         sent: u64,
         /// When what was sent has been put on the line, and where it ends.
@@ -238,10 +232,11 @@ mod tests {
 
     impl Road {
         fn new(rate: usize, delay: Duration) -> Self {
-            let (mut sharing, under_way) = (Sharing::default(), VecDeque::new());
+            let (sharing, under_way) = (Sharing::default(), VecDeque::new());
             // A question on the idle line.
-            sharing.measure(BEGIN, delay);
-            Self { sharing, now: BEGIN, sent: 0, under_way, busy_until: BEGIN, rate, delay }
+            let mut line = Line::default();
+            line.measure(BEGIN, delay);
+            Self { sharing, line, now: BEGIN, sent: 0, under_way, busy_until: BEGIN, rate, delay }
         }
 
         /// Writes as much as may be written, up to so much; returns how much that was, and how often it asked.
@@ -265,7 +260,7 @@ mod tests {
         fn arrive(&mut self) {
             if let Some((at, end)) = self.under_way.pop_front() {
                 self.now = self.now.max(at);
-                self.sharing.arrived(self.now, end);
+                self.sharing.arrived(self.now, end, &mut self.line);
             }
         }
 

@@ -1,6 +1,8 @@
 //! The sessions and heartbeats of `PROTOCOL.md`: connections that break and are made again, and peers that fall silent. Each script is an
 //! error where a machine and the document part.
 
+use std::time::Duration;
+
 use distchan_proto::batch::Kind::{Last, Value};
 use distchan_proto::ids::{ChannelId, ChannelNo};
 use distchan_proto::limits;
@@ -9,16 +11,16 @@ use crate::document::Document;
 use crate::pair::{Check, NOW, Pair, batch, same};
 use crate::scripts::{capitalize, texts};
 
-/// Both ask, and answer; then the worker is not heard any more.
+/// Both ask again, and answer; then the worker is not heard any more.
 pub(crate) fn heartbeats(document: &Document) -> Check {
     let (mut pair, _, _) = with_two_jobs(document)?;
-    pair.wait(limits::HEARTBEAT);
-    pair.server_says(&["ping"])?;
-    pair.worker_says(&["ping", "ack"])?;
-    pair.server_says(&["ack-server"])?;
+    pair.wait(Duration::from_millis(20));
+    pair.server_says(&["ping-second"])?;
+    pair.worker_says(&["ping-second", "ack-second"])?;
+    pair.talk();
     same("events", &pair.server_events(), &texts(&[]))?;
 
-    for number in 2..=3 {
+    for number in 3..=4 {
         pair.wait(limits::HEARTBEAT);
         let asked = pair.take_from_server();
         same("the question's number", &asked.last(), &Some(&number))?;
@@ -49,15 +51,12 @@ pub(crate) fn reconnect(document: &Document) -> Check {
     pair.worker_says(&["preamble"])?;
     pair.server_says(&["preamble"])?;
     pair.worker_says(&["hello-resume"])?;
-    pair.server_says(&["welcome-resumed", "more-jobs"])?;
-    pair.worker_says(&["answer"])?;
+    pair.server_says(&["welcome-resumed", "ping", "more-jobs"])?;
+    pair.worker_says(&["ping", "ack-resumed", "answer"])?;
+    pair.server_says(&["ack-server-resumed"])?;
     let came = "jobs Value 3/1=\"\" Value 4/1=\"\" Value 5/1=\"?\" Value 6/1=\"last\"";
     same("events", &pair.worker_events(), &texts(&["session 1, epoch 2026, again", came]))?;
     same("events", &pair.server_events(), &texts(&["back", "results Last 1/1=\"HELLO\""]))?;
-    pair.wait(limits::HEARTBEAT);
-    pair.server_says(&["ping"])?;
-    pair.worker_says(&["ping", "ack-resumed"])?;
-    pair.server_says(&["ack"])?;
 
     let second = pair.connection();
     pair.connect_again();
@@ -76,7 +75,7 @@ pub(crate) fn restart(document: &Document) -> Check {
     pair.worker_says(&["preamble"])?;
     pair.server_says(&["preamble"])?;
     pair.worker_says(&["hello-resume"])?;
-    pair.server_says(&["welcome-restarted"])?;
+    pair.server_says(&["welcome-restarted", "ping"])?;
     same("events", &pair.worker_events(), &texts(&["disconnected", "reset", "session 1, epoch 2027"]))
 }
 
@@ -84,7 +83,7 @@ pub(crate) fn restart(document: &Document) -> Check {
 pub(crate) fn plain(document: &Document) -> Check {
     let mut pair = Pair::connect(document);
     pair.server_hears(&["preamble", "hello-plain"]);
-    pair.server_says_in_vain(&["preamble", "welcome"])?;
+    pair.server_says_in_vain(&["preamble", "welcome", "ping"])?;
     pair.cut();
     same("events", &pair.server_events(), &texts(&["worker w1", "gone"]))?;
 

@@ -56,7 +56,7 @@ impl Returning {
         returning.say(connection, &wire::open(1, "work", 0));
         let frames = returning.frames(connection);
         let back = Back { received: 1, ..wire::read_welcome(&frames[0]) };
-        assert_eq!(frames[1].kind, wire::OPENED);
+        assert_eq!((frames[1].kind, frames[2].kind), (wire::PING, wire::OPENED));
         (returning, channel, connection, back)
     }
 
