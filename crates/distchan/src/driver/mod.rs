@@ -6,5 +6,6 @@ pub(crate) mod clock;
 pub(crate) mod pen;
 pub(crate) mod pump;
 pub(crate) mod server;
+mod threads;
 mod wakes;
 pub(crate) mod worker;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use distchan_proto::server::ServerConfig;
 
+use crate::driver::clock::Clock;
 use crate::driver::server::{Running, Shared, run_accept, run_pump};
 use crate::security::Door;
 #[cfg(feature = "tls")]
@@ -104,7 +105,7 @@ impl ServerBuilder {
         let local = listener.local_address().clone();
         let mut config = ServerConfig { epoch: epoch(), ..self.config };
         getrandom::fill(&mut config.secret).map_err(io::Error::from)?;
-        let shared = Shared::new(config, door);
+        let shared = Shared::new(config, door, Clock::new(&local)?);
         tokio::spawn(run_pump(Arc::clone(&shared)));
         tokio::spawn(run_accept(Arc::clone(&shared), listener));
         Ok(Server::new(Arc::new(Running(shared)), local))

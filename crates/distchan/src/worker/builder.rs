@@ -6,6 +6,7 @@ use std::time::Duration;
 use distchan_proto::error::Code;
 use distchan_proto::worker::WorkerConfig;
 
+use crate::driver::clock::Clock;
 use crate::driver::worker::{Connected, Shared, State, spawn};
 #[cfg(feature = "tls")]
 use crate::security::MutualTls;
@@ -86,7 +87,7 @@ impl WorkerBuilder {
             None => target,
         };
         let address = target.address().clone();
-        let shared = Shared::new(self.config);
+        let shared = Shared::new(self.config, Clock::new(&address)?);
         let connected = Arc::new(Connected(Arc::clone(&shared)));
         let transport = spawn(Arc::clone(&shared), target, self.patience)?;
         match transport.await {

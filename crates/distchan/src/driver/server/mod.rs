@@ -70,13 +70,13 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, door: Door) -> Arc<Self> {
+    pub(crate) fn new(config: ServerConfig, door: Door, clock: Clock) -> Arc<Self> {
         let lost_after = config.lost_after;
         let core = Core::new(ServerMachine::new(config));
         Arc::new(Self {
             core: Mutex::new(core),
             pump: Notify::new(),
-            clock: Clock::new(),
+            clock,
             lost_after,
             counts: watch::Sender::new(Counts::default()),
             refused: Notify::new(),

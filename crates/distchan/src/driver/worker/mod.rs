@@ -1,7 +1,6 @@
 //! Drives a worker's machine: what its task and its handles share.
 
 mod core;
-mod io;
 mod tasks;
 
 use std::fmt;
@@ -58,13 +57,13 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: WorkerConfig) -> Arc<Self> {
+    pub(crate) fn new(config: WorkerConfig, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             core: Mutex::new(Core::new(WorkerMachine::new(config))),
             wake: Wake::default(),
             timer: Notify::new(),
             begun: Notify::new(),
-            clock: Clock::new(),
+            clock,
             state: watch::Sender::new(State::Connecting),
         })
     }

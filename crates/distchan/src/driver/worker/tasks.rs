@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::driver::clock::LINGER;
 use crate::driver::pen::Pen;
 use crate::driver::pump::{self, Ended};
+use crate::driver::threads;
 use crate::driver::worker::Shared;
-use crate::driver::worker::io::Places;
 use crate::security::{ConnectFailed, Target};
-use crate::transport::{Address, Stream, WriteHalf};
+use crate::transport::{Stream, WriteHalf};
 
 /// Before the second attempt to connect again it waits up to this; before each further one, up to twice as long ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -38,17 +38,14 @@ pub(crate) fn spawn(
     patience: Duration,
 ) -> io::Result<oneshot::Receiver<Result<(), ConnectFailed>>> {
     let (connected, answer) = oneshot::channel();
-    // Within one process a busy runtime holds up both ends alike, and tests may have stopped its clock.
-    let places =
-        if matches!(target.address(), Address::Memory(_)) { Places::here() } else { Places::threads()? };
-    places.bytes.clone().spawn(async move {
+    threads::bytes(target.address())?.spawn(async move {
         // Also where a user's transform panics: nobody must wait for what can no longer happen.
         let _over = Over(Arc::clone(&shared));
         match target.connect().await {
             Ok(stream) => {
                 // Whoever asked may have gone; the machine knows.
                 let _ = connected.send(Ok(()));
-                run(&shared, &places, &target, patience, stream).await;
+                run(&shared, &target, patience, stream).await;
             }
             Err(error) => {
                 let _ = connected.send(Err(error));
@@ -59,12 +56,12 @@ pub(crate) fn spawn(
 }
 
 /// One connection after the other.
-async fn run(shared: &Arc<Shared>, places: &Places, target: &Target, patience: Duration, mut stream: Stream) {
+async fn run(shared: &Arc<Shared>, target: &Target, patience: Duration, mut stream: Stream) {
     // Since when, and how often, a connection was looked for in vain.
     let mut search = Search::new();
     loop {
         let began = Instant::now();
-        let ended = run_connection(shared, places, stream).await;
+        let ended = run_connection(shared, stream).await;
         shared.with(|core, _| core.machine.handle_disconnected(&ended.reason));
         if !shared.look(|core| core.machine.has_session()) {
             // What a first connection did not bring, whoever connects decides whether to try for.
@@ -157,7 +154,7 @@ fn random() -> u64 {
 }
 
 /// One connection, until it is over.
-async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -> Ended {
+async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
     let route = stream.route_of_worker();
     let guards_bytes = stream.guards_bytes();
     shared.forget_closing().await;
@@ -170,7 +167,7 @@ async fn run_connection(shared: &Arc<Shared>, places: &Places, stream: Stream) -
     let mut others = JoinSet::new();
     others.spawn(write(Arc::clone(shared), writer));
     others.spawn(keep_time(Arc::clone(shared)));
-    others.spawn_on(keep_ticking(Arc::clone(shared)), &places.ticks);
+    others.spawn_on(keep_ticking(Arc::clone(shared)), shared.clock.timers());
     let reading = pump::read(reader, |arrived| shared.with(|core, now| core.handle_arrived(now, arrived)));
     let mut reading = std::pin::pin!(reading);
     let ended = tokio::select! {
