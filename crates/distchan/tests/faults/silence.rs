@@ -1,7 +1,11 @@
 //! Connections that fall silent: for a moment, which is no loss; or for longer than `lost_after`, which is found on both sides.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
+use distchan::{Server, Worker};
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::proxy::{Fault, Way};
@@ -28,6 +32,43 @@ fn a_stall_that_is_shorter_than_lost_after_is_no_loss() {
             })
             .await;
         assert_eq!(outcome.begun_again, 0);
+    });
+}
+
+/// Its user's code held every thread of its runtime: whatever it did not hear meanwhile says nothing of its workers, however late it is.
+#[test]
+fn a_server_that_was_busy_for_longer_than_lost_after_takes_nobody_for_lost() {
+    const LOST_AFTER: Duration = Duration::from_secs(1);
+    let (bound, address) = oneshot::channel();
+    let (begun, mut has_begun) = watch::channel(0_u32);
+    let (over, is_over) = watch::channel(false);
+    let server = std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let builder = Server::builder().heartbeat(LOST_AFTER / 4, LOST_AFTER);
+            let server = builder.bind("127.0.0.1:0").await.unwrap();
+            let (jobs, mut results) = server.channel::<(), u32>("work").open().unwrap();
+            bound.send(server.local_addr().clone()).unwrap();
+            jobs.send(()).await.unwrap();
+            has_begun.wait_for(|begun| *begun > 0).await.unwrap();
+            std::thread::sleep(LOST_AFTER * 2);
+            over.send(true).unwrap();
+            results.recv().await.unwrap()
+        })
+    });
+    run(async {
+        let worker = Worker::connect(&address.await.unwrap()).await.unwrap();
+        let serve = worker.serve("work", move |()| {
+            begun.send_modify(|begun| *begun += 1);
+            let (begun, mut is_over) = (begun.clone(), is_over.clone());
+            async move {
+                is_over.wait_for(|is_over| *is_over).await.unwrap();
+                *begun.borrow()
+            }
+        });
+        tokio::spawn(serve.into_future());
+        let answer = tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+        assert_eq!(answer, Some(1), "the job was begun once");
     });
 }
 
