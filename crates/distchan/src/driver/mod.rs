@@ -3,6 +3,7 @@
 
 mod buffers;
 pub(crate) mod clock;
+mod gaps;
 pub(crate) mod pen;
 pub(crate) mod pump;
 pub(crate) mod server;

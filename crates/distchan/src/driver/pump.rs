@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::driver::buffers::{Growth, ReadBuffers};
 use crate::driver::clock::LINGER;
+use crate::driver::gaps::Gaps;
 use crate::driver::pen::Unwritten;
 use crate::transport::{ReadHalf, WriteHalf};
 
@@ -63,9 +64,10 @@ pub(crate) struct Taken {
 pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>) -> Taken) -> Ended {
     let mut buffers = ReadBuffers::new();
     let mut landing: Option<Landing> = None;
+    let mut gaps = Gaps::default();
     loop {
         let read = match &mut landing {
-            Some(landing) => socket.read_buf(&mut landing.room()).await,
+            Some(landing) => gaps.wait(socket.read_buf(&mut landing.room())).await,
             None => socket.read_buf(buffers.room()).await,
         };
         match (read, landing.take()) {
