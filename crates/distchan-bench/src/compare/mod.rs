@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use self::row::Row;
-use crate::process::{line_within, write_json_line};
+use crate::process::{cores, line_within, write_json_line};
 use crate::report::{Line, Report};
 use crate::runs::in_new_process;
 use crate::scenarios::{Order, Scenario, SystemName, Transport};
@@ -72,11 +72,11 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
     let systems = if args.systems.is_empty() { systems::built_in() } else { args.systems.clone() };
     let mut rows = Vec::new();
     for scenario in scenarios {
-        let of_scenario = run_in_turn(scenario, &systems, args)?;
+        let (of_scenario, hops) = run_in_turn(scenario, &systems, args)?;
         if args.json {
             of_scenario.iter().try_for_each(|row| write_json_line(&row.to_json()))?;
         } else {
-            io::stdout().write_all(table::of_scenario(scenario, &of_scenario).as_bytes())?;
+            io::stdout().write_all(table::of_scenario(scenario, &of_scenario, &hops).as_bytes())?;
         }
         rows.extend(of_scenario);
     }
@@ -87,18 +87,27 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
     Ok(())
 }
 
-/// The rows of a scenario, one for each system.
-fn run_in_turn(scenario: Scenario, systems: &[SystemName], args: &CompareArgs) -> Result<Vec<Row>> {
+/// The rows of a scenario, one for each system, and how far the cores were from one another before each run.
+fn run_in_turn(
+    scenario: Scenario,
+    systems: &[SystemName],
+    args: &CompareArgs,
+) -> Result<(Vec<Row>, Vec<Duration>)> {
     let mut rows: Vec<_> = systems.iter().map(|&system| Row::new(scenario, system)).collect();
+    let mut hops = Vec::new();
     for run in 1..=args.runs {
         for row in &mut rows {
             if row.why_not.is_some() {
                 continue;
             }
             write!(io::stderr(), "{scenario}  run {run} of {}  {} ... ", args.runs, row.system)?;
+            let hop = cores::hop();
+            hops.extend(hop);
             match run_one(&scaled(scenario, row.system, args.scale)) {
                 Ok(Line::Ran(report)) => {
-                    writeln!(io::stderr(), "{} s, {}/s", report.seconds, figure::short(report.rate_per_s))?;
+                    let hop = hop.map_or_else(String::new, |hop| format!(", {hop:?} from core to core"));
+                    let rate = figure::short(report.rate_per_s);
+                    writeln!(io::stderr(), "{} s, {rate}/s{hop}", report.seconds)?;
                     row.reports.push(report);
                 }
                 Ok(Line::Skipped { skipped, .. }) => {
@@ -112,7 +121,7 @@ fn run_in_turn(scenario: Scenario, systems: &[SystemName], args: &CompareArgs) -
             }
         }
     }
-    Ok(rows)
+    Ok((rows, hops))
 }
 
 fn run_one(order: &Order) -> Result<Line> {

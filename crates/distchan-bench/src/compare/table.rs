@@ -1,13 +1,14 @@
 //! Rows as text for a person. It must fit a terminal, and name every reason for a gap below.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::figure::{Figure, short_or_dash};
 use super::row::Row;
 use crate::scenarios::{Scenario, SystemName, Work};
 
-/// The table of one scenario: a row for each system, and notes.
-pub(crate) fn of_scenario(scenario: Scenario, rows: &[Row]) -> String {
+/// The table of one scenario: a row for each system, and notes; `hops` is how long a cache line took from core to core before each run.
+pub(crate) fn of_scenario(scenario: Scenario, rows: &[Row], hops: &[Duration]) -> String {
     let figure = Figure::of(scenario);
     let better = if figure.is_more_better() { "more is better" } else { "less is better" };
     let title = format!("{}  {}: {}, {better}", scenario, scenario.title(), figure.name(scenario));
@@ -30,6 +31,9 @@ pub(crate) fn of_scenario(scenario: Scenario, rows: &[Row]) -> String {
     write_aligned(&mut text, &lines);
     for (number, note) in notes.iter().enumerate() {
         let _ = writeln!(text, "  [{}] {note}", number + 1);
+    }
+    if let (Some(shortest), Some(longest)) = (hops.iter().min(), hops.iter().max()) {
+        let _ = writeln!(text, "  from core to core: {shortest:?} to {longest:?}");
     }
     text
 }
@@ -117,7 +121,7 @@ pub(crate) fn write_aligned(text: &mut String, lines: &[Vec<String>]) {
 #[cfg(test)]
 mod tests {
     use super::super::row::tests::row;
-    use super::{Row, Scenario, SystemName, of_scenario};
+    use super::{Duration, Row, Scenario, SystemName, of_scenario};
 
     #[test]
     fn a_table_has_medians_ratios_and_notes() {
@@ -135,8 +139,10 @@ w2  job and result, 1 worker: jobs/s, more is better
   distchan  2.00 M  2.00 M  2.00 M   200    0.50         1.00           -     2.00     1      0
   zmq [1]        -       -       -     -       -            -           -        -     -      -
   [1] is not there
+  from core to core: 40ns to 212ns
 ";
-        assert_eq!(of_scenario(Scenario::W2, &rows), expected);
+        let hops = [212, 40].map(Duration::from_nanos);
+        assert_eq!(of_scenario(Scenario::W2, &rows, &hops), expected);
     }
 
     #[test]
@@ -145,7 +151,7 @@ w2  job and result, 1 worker: jobs/s, more is better
             row(Scenario::W4, SystemName::Raw, &[10.0]),
             row(Scenario::W4, SystemName::Distchan, &[15.0, 15.0]),
         ];
-        let text = of_scenario(Scenario::W4, &rows);
+        let text = of_scenario(Scenario::W4, &rows, &[]);
         let line = text.lines().nth(4).unwrap();
         let cells: Vec<_> = line.split_whitespace().collect();
         assert_eq!(

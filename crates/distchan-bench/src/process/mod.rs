@@ -2,6 +2,7 @@
 //! They speak over the workers' standard output, so that no system carries the measurement of itself.
 
 mod copies;
+pub(crate) mod cores;
 mod files;
 mod leash;
 mod pin;
