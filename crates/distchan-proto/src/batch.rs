@@ -49,6 +49,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A value of which there is nothing to say but where it ends.
+    #[inline]
+    const fn value(end: u32) -> Self {
+        Self { job: JobId(0), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Value }
+    }
+
     /// How many jobs this entry speaks of.
     #[must_use]
     pub const fn run(&self) -> u64 {
@@ -195,6 +201,64 @@ pub(crate) const fn cost(entries: usize, payload: usize) -> u64 {
     entries as u64 * limits::ENTRY_COST + payload as u64
 }
 
+/// What was pushed to a batch that is being filled.
+#[derive(Debug)]
+enum Pushed {
+    /// Values of which there is nothing to say but where each ends. Whoever fetches the batch makes entries of them: what is written by one thread and
+    /// read by another costs each of them more than to write it, and this is a sixth of it.
+    Values(Vec<u32>),
+    /// Anything else.
+    Entries(Vec<Entry>),
+}
+
+impl Default for Pushed {
+    fn default() -> Self {
+        Self::Values(Vec::new())
+    }
+}
+
+impl Pushed {
+    #[inline]
+    const fn len(&self) -> usize {
+        match self {
+            Self::Values(ends) => ends.len(),
+            Self::Entries(entries) => entries.len(),
+        }
+    }
+
+    /// An empty one of the same kind, with room for so many.
+    fn next(&self, room: usize) -> Self {
+        match self {
+            Self::Values(_) => Self::Values(Vec::with_capacity(room)),
+            Self::Entries(_) => Self::Entries(Vec::with_capacity(room)),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, entry: Entry) {
+        match self {
+            Self::Values(ends) if entry == Entry::value(entry.end) => ends.push(entry.end),
+            Self::Entries(entries) => entries.push(entry),
+            Self::Values(_) => self.push_other(entry),
+        }
+    }
+
+    /// There is more to say of this one.
+    #[cold]
+    fn push_other(&mut self, entry: Entry) {
+        let mut entries = std::mem::take(self).into_entries();
+        entries.push(entry);
+        *self = Self::Entries(entries);
+    }
+
+    fn into_entries(self) -> Vec<Entry> {
+        match self {
+            Self::Values(ends) => ends.into_iter().map(Entry::value).collect(),
+            Self::Entries(entries) => entries,
+        }
+    }
+}
+
 /// A batch that is being filled. Values are encoded straight into `payload`, then named by [`OpenBatch::push`].
 #[derive(Debug, Default)]
 pub struct OpenBatch {
@@ -202,7 +266,7 @@ pub struct OpenBatch {
     pub payload: ScatteredMut,
     /// The key of each value, on a channel whose jobs have keys; else empty.
     pub keys: Vec<u64>,
-    entries: Vec<Entry>,
+    pushed: Pushed,
 }
 
 impl OpenBatch {
@@ -213,60 +277,174 @@ impl OpenBatch {
     #[inline]
     pub fn push(&mut self, kind: Kind, job: JobId, attempt: Attempt, extra: u32) {
         let end = u32::try_from(self.payload.len()).expect("a batch is closed long before 4 GiB");
-        self.entries.push(Entry { job, attempt, end, extra, kind });
+        self.pushed.push(Entry { job, attempt, end, extra, kind });
     }
 
-    /// The newest entry, to be amended: a last result completes its job, a run grows by one.
+    /// The newest entry, to be amended: a last result completes its job, a run grows by one. `None` where it is a value, of which there is nothing
+    /// to say.
     #[inline]
     pub fn last_mut(&mut self) -> Option<&mut Entry> {
-        self.entries.last_mut()
+        match &mut self.pushed {
+            Pushed::Values(_) => None,
+            Pushed::Entries(entries) => entries.last_mut(),
+        }
     }
 
     /// Whether nothing was pushed.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// How many entries were pushed.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
-        self.entries.len()
+        self.pushed.len()
     }
 
     /// What this batch costs so far.
     #[must_use]
     pub const fn cost(&self) -> u64 {
-        cost(self.entries.len(), self.payload.len())
+        cost(self.len(), self.payload.len())
     }
 
     /// Whether it is time to close it.
     #[must_use]
     #[inline]
     pub const fn is_full(&self) -> bool {
-        self.payload.len() >= limits::BATCH_BYTES || self.entries.len() >= limits::BATCH_ENTRIES
+        self.payload.len() >= limits::BATCH_BYTES || self.len() >= limits::BATCH_ENTRIES
     }
 
     /// Closes the batch and leaves an empty one, with room for a little more than as much again: what comes next is nearly always like what
-    /// came last, and to grow would be a copy. Deadlines are added to what it returns.
-    pub fn take(&mut self) -> Submission {
-        let entries = self.entries.len().min(limits::BATCH_ENTRIES);
+    /// came last, and to grow would be a copy.
+    pub fn seal(&mut self) -> Sealed {
+        let entries = self.len().min(limits::BATCH_ENTRIES);
         let largest = self.payload.own_len() / entries.max(1);
         let payload = self.payload.own_len().min(limits::BATCH_BYTES);
         let next = Self {
             payload: ScatteredMut::new(Vec::with_capacity(
                 payload + payload / 8 + largest.min(limits::BATCH_BYTES),
             )),
-            entries: Vec::with_capacity(entries + entries / 8 + 1),
+            pushed: self.pushed.next(entries + entries / 8 + 1),
             keys: Vec::new(),
         };
-        let full = std::mem::replace(self, next);
-        Batch {
-            payload: full.payload.freeze(),
-            entries: full.entries,
-            keys: full.keys,
-            deadlines: Vec::new(),
+        Sealed { filled: std::mem::replace(self, next), deadlines: Vec::new() }
+    }
+
+    /// The same, to be sent at once.
+    pub fn take(&mut self) -> Submission {
+        self.seal().into()
+    }
+}
+
+/// A batch that was filled, and waits to be sent.
+#[derive(Debug)]
+pub struct Sealed {
+    filled: OpenBatch,
+    /// See [`Batch::deadlines`].
+    pub deadlines: Vec<(u32, Duration)>,
+}
+
+impl Sealed {
+    /// How many entries it has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.filled.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.filled.is_empty()
+    }
+
+    /// How many bytes of payload it has.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.filled.payload.len()
+    }
+
+    /// What its first entry says.
+    #[must_use]
+    pub fn first(&self) -> Option<Kind> {
+        match &self.filled.pushed {
+            Pushed::Values(ends) => ends.first().map(|_| Kind::Value),
+            Pushed::Entries(entries) => entries.first().map(|entry| entry.kind),
         }
+    }
+}
+
+impl From<Sealed> for Submission {
+    fn from(Sealed { filled, deadlines }: Sealed) -> Self {
+        Self {
+            payload: filled.payload.freeze(),
+            entries: filled.pushed.into_entries(),
+            keys: filled.keys,
+            deadlines,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push_value(batch: &mut OpenBatch, value: &[u8]) {
+        batch.payload.own().extend_from_slice(value);
+        batch.push(Kind::Value, JobId(0), Attempt::FIRST, 0);
+    }
+
+    fn push_done(batch: &mut OpenBatch, job: u64) {
+        batch.push(Kind::Done, JobId(job), Attempt::FIRST, 0);
+    }
+
+    fn done(job: u64, end: u32) -> Entry {
+        Entry { job: JobId(job), attempt: Attempt::FIRST, end, extra: 0, kind: Kind::Done }
+    }
+
+    #[test]
+    fn values_come_out_as_entries() {
+        let mut batch = OpenBatch::default();
+        [&b"ab"[..], b"", b"cde"].iter().for_each(|value| push_value(&mut batch, value));
+        assert_eq!((batch.len(), batch.last_mut()), (3, None));
+        let sealed = batch.seal();
+        assert_eq!((sealed.len(), sealed.bytes(), sealed.first()), (3, 5, Some(Kind::Value)));
+        assert!(batch.is_empty());
+        let batch = Submission::from(sealed);
+        assert_eq!(batch.entries, [2, 2, 5].map(Entry::value));
+        assert_eq!(batch.payload.into_bytes(), "abcde");
+    }
+
+    #[test]
+    fn a_value_of_which_there_is_more_to_say_stands_behind_those_before_and_ahead_of_those_after() {
+        for other in [
+            Entry { kind: Kind::Result, ..Entry::value(1) },
+            Entry { job: JobId(7), ..Entry::value(1) },
+            Entry { attempt: Attempt(2), ..Entry::value(1) },
+            Entry { extra: 3, ..Entry::value(1) },
+        ] {
+            let mut batch = OpenBatch::default();
+            push_value(&mut batch, b"a");
+            batch.push(other.kind, other.job, other.attempt, other.extra);
+            push_value(&mut batch, b"b");
+            assert_eq!(batch.take().entries, [Entry::value(1), other, Entry::value(2)]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_can_be_amended() {
+        let mut batch = OpenBatch::default();
+        push_done(&mut batch, 5);
+        batch.last_mut().unwrap().extra = 1;
+        let sealed = batch.seal();
+        assert_eq!(sealed.first(), Some(Kind::Done));
+        assert_eq!(Submission::from(sealed).entries, [Entry { extra: 1, ..done(5, 0) }]);
+        // The next one is expected to be alike, and need not be.
+        assert!(batch.last_mut().is_none());
+        push_value(&mut batch, b"a");
+        push_done(&mut batch, 6);
+        assert_eq!(batch.take().entries, [Entry::value(1), done(6, 1)]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use distchan_proto::batch::Submission;
+use distchan_proto::batch::Sealed;
 use distchan_proto::ids::JobId;
 use tokio::time::Instant;
 
@@ -76,12 +76,12 @@ impl Hurry {
     }
 
     /// A batch is being fetched, whose first value has the number `first`.
-    pub(super) fn fetched(&mut self, first: u64, batch: &mut Submission, was_wanted: bool) {
+    pub(super) fn fetched(&mut self, first: u64, batch: &mut Sealed, was_wanted: bool) {
         if !was_wanted {
-            self.lent.values += batch.entries.len();
-            self.lent.bytes += batch.payload.len();
+            self.lent.values += batch.len();
+            self.lent.bytes += batch.bytes();
         }
-        let behind = first + batch.entries.len() as u64;
+        let behind = first + batch.len() as u64;
         while let Some(&(job, deadline)) = self.deadlines.front()
             && job.0 < behind
         {

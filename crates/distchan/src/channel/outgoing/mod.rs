@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use distchan_proto::batch::{Kind, Submission};
+use distchan_proto::batch::{Kind, Sealed, Submission};
 use distchan_proto::ids::JobId;
 use distchan_proto::scattered::ScatteredMut;
 use parking_lot::Mutex;
@@ -221,7 +221,10 @@ impl Outgoing {
         let mut state = self.lock_caught_up();
         let batch = state.fetch(wants);
         let is_spent = state.end.is_some() && state.queue.is_empty();
-        Fetched { batch, is_spent, has_lent: state.hurry.lent.values > 0 }
+        let has_lent = state.hurry.lent.values > 0;
+        // What remains to be done with the batch holds up nobody.
+        drop(state);
+        Fetched { batch: batch.map(Submission::from), is_spent, has_lent }
     }
 
     /// Whether something has happened here since the driver found nothing; asked once.
@@ -315,7 +318,7 @@ impl Outgoing {
 }
 
 impl State {
-    fn fetch(&mut self, wants: bool) -> Option<Submission> {
+    fn fetch(&mut self, wants: bool) -> Option<Sealed> {
         if wants {
             self.hurry.lent = Lent::default();
         } else if !self.hurry.is_due {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use distchan_proto::batch::{Entry, Kind, OpenBatch, Submission};
+use distchan_proto::batch::{Entry, Kind, OpenBatch, Sealed};
 use distchan_proto::scattered::ScatteredMut;
 
 use crate::channel::outgoing::Label;
@@ -11,7 +11,7 @@ use crate::channel::outgoing::Label;
 /// What waits, oldest first.
 #[derive(Debug)]
 pub(super) struct Queue {
-    sealed: VecDeque<Submission>,
+    sealed: VecDeque<Sealed>,
     open: OpenBatch,
     /// How much is in those that are sealed.
     sealed_values: usize,
@@ -90,36 +90,36 @@ impl Queue {
 
     /// Closes the batch that is being filled.
     pub(super) fn seal(&mut self) {
-        let batch = self.take_open();
-        self.sealed_values += batch.entries.len();
-        self.sealed_bytes += batch.payload.len();
+        let batch = self.seal_open();
+        self.sealed_values += batch.len();
+        self.sealed_bytes += batch.bytes();
         self.sealed.push_back(batch);
     }
 
     /// Takes the oldest batch, sealed or not.
-    pub(super) fn pop(&mut self) -> Option<Submission> {
+    pub(super) fn pop(&mut self) -> Option<Sealed> {
         let Some(batch) = self.sealed.pop_front() else {
-            return (!self.open.is_empty()).then(|| self.take_open());
+            return (!self.open.is_empty()).then(|| self.seal_open());
         };
-        self.sealed_values -= batch.entries.len();
-        self.sealed_bytes -= batch.payload.len();
+        self.sealed_values -= batch.len();
+        self.sealed_bytes -= batch.bytes();
         Some(batch)
     }
 
     /// Drops what speaks of a job, and keeps values that stand for themselves: a channel has only one of the two.
     pub(super) fn drop_answers(&mut self) {
-        let is_answer = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.kind != Kind::Value);
-        if is_answer(self.open.last_mut().as_deref()) {
-            drop(self.take_open());
+        let is_answer = |kind: Option<Kind>| kind.is_some_and(|kind| kind != Kind::Value);
+        if is_answer(self.open.last_mut().map(|entry| entry.kind)) {
+            drop(self.seal_open());
         }
-        if self.sealed.front().is_some_and(|batch| is_answer(batch.entries.first())) {
+        if self.sealed.front().is_some_and(|batch| is_answer(batch.first())) {
             self.sealed.clear();
             (self.sealed_values, self.sealed_bytes) = (0, 0);
         }
     }
 
-    fn take_open(&mut self) -> Submission {
+    fn seal_open(&mut self) -> Sealed {
         self.first_open += self.open.len() as u64;
-        self.open.take()
+        self.open.seal()
     }
 }
