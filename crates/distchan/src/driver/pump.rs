@@ -72,8 +72,14 @@ pub(crate) async fn read(mut socket: ReadHalf, mut take: impl FnMut(Arrived<'_>)
         };
         match (read, landing.take()) {
             (Ok(0), _) => return Ended::closed(),
-            (Ok(_), Some(begun)) if !begun.is_whole() => landing = Some(begun),
-            (Ok(_), Some(whole)) => landing = take(Arrived::Landed(whole, buffers.input())).landing,
+            (Ok(read), Some(begun)) => {
+                gaps.has_read(read);
+                landing = if begun.is_whole() {
+                    take(Arrived::Landed(begun, buffers.input())).landing
+                } else {
+                    Some(begun)
+                };
+            }
             (Ok(read), None) => {
                 let taken = take(Arrived::Bytes(buffers.input()));
                 let growth = match (taken.is_known, &taken.landing) {
