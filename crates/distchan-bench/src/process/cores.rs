@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Of so many parts the one in the middle counts: in some of them both threads are on one core, or something else is.
-const PARTS: usize = 101;
+const PARTS: u32 = 101;
 
 /// How often a line goes there and back in each.
 const ROUNDS: u32 = 1_000;
@@ -30,27 +30,25 @@ pub(crate) fn hop() -> Option<Duration> {
             }
         }
     };
-    let mut parts = [Duration::ZERO; PARTS];
-    thread::scope(|scope| {
+    let mut parts: Vec<_> = thread::scope(|scope| {
         scope.spawn(|| {
-            for round in 0..ROUNDS * u32::try_from(PARTS).unwrap_or(u32::MAX) {
+            for round in 0..PARTS * ROUNDS {
                 wait_for(2 * round + 1);
                 turn.store(2 * round + 2, Ordering::Release);
             }
         });
-        let mut round = 0;
-        for part in &mut parts {
+        let part = |part: u32| {
             let began = Instant::now();
-            for _ in 0..ROUNDS {
+            for round in part * ROUNDS..(part + 1) * ROUNDS {
                 turn.store(2 * round + 1, Ordering::Release);
                 wait_for(2 * round + 2);
-                round += 1;
             }
-            *part = began.elapsed() / (2 * ROUNDS);
-        }
+            began.elapsed() / (2 * ROUNDS)
+        };
+        (0..PARTS).map(part).collect()
     });
     parts.sort_unstable();
-    parts.get(PARTS / 2).copied()
+    parts.get(parts.len() / 2).copied()
 }
 
 #[cfg(test)]
