@@ -190,3 +190,34 @@ fn a_value_of_a_one_way_channel_is_kept_until_the_next_is_asked_for() {
         assert_eq!(collect(&mut third).await, [2], "the first one was done when the second was asked for");
     });
 }
+
+#[test]
+fn results_of_short_jobs_come_while_a_long_one_is_in_hand() {
+    const SHORT: u32 = 5_000;
+    run(async {
+        let server = server().await;
+        let (jobs, mut results) = server.channel::<u32, u32>("work").open().unwrap();
+        let worker = worker(&server).await;
+        let (mut taken, answers) = worker.channel::<u32, u32>("work").await.unwrap();
+        let (open, gate) = tokio::sync::oneshot::channel();
+        let working = tokio::spawn(async move {
+            for _ in 0..SHORT {
+                let job = taken.recv().await.unwrap().unwrap();
+                answers.send(job).await.unwrap();
+            }
+            assert_eq!(taken.recv().await.unwrap(), Some(SHORT));
+            gate.await.unwrap();
+            assert_eq!(taken.recv().await.unwrap(), None);
+        });
+        for job in 0..=SHORT {
+            jobs.send(job).await.unwrap();
+        }
+        drop(jobs);
+        for job in 0..SHORT {
+            assert_eq!(results.recv().await.unwrap(), Some(job));
+        }
+        open.send(()).unwrap();
+        assert_eq!(results.recv().await.unwrap(), None);
+        working.await.unwrap();
+    });
+}

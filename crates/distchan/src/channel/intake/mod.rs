@@ -232,7 +232,10 @@ impl<T> Intake<T> {
             }
             let next = self.ends.poll_next(cx);
             if let Some(answers) = answers {
-                answers.flush();
+                match next {
+                    Poll::Ready(Ok(_)) => answers.flush_if_worth_it(),
+                    Poll::Ready(Err(_)) | Poll::Pending => answers.flush(),
+                }
             }
             match ready!(next) {
                 Ok(cursor) => self.begin(cursor),

@@ -70,6 +70,10 @@ impl Outgoing {
             pace.tick(passed);
             // Whoever goes on taking jobs is not to wake the driver for each of them.
             state.announcing.is_ticking = state.has_unannounced() || state.pace.is_moving();
+            // What has completed before a job that takes long does not wait for its end.
+            if !state.queue.is_empty() && std::mem::take(&mut state.is_wanted) {
+                self.wake();
+            }
         }
         due
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
+use std::time::Instant;
 
 use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::ids::{Attempt, JobId};
@@ -16,13 +17,6 @@ use parking_lot::MutexGuard;
 use crate::channel::delivery::Delivery;
 use crate::channel::inbox::Arrived;
 use crate::channel::outgoing::{Label, Outgoing, State, Taking};
-
-/// So many jobs are claimed at once, at most.
-const MOST_AT_ONCE: usize = 64;
-
-/// ... and no more than this share of what the loop does in the least time between two ticks, which is about 40 µs of work: what is claimed is not given to another
-/// worker, and its ends are said late.
-const SHARE: usize = 256;
 
 /// What has been claimed of the current batch.
 #[derive(Debug, Default)]
@@ -37,15 +31,6 @@ pub(super) struct Claims {
     limit: usize,
     /// Taken out between the two.
     void: BTreeSet<usize>,
-}
-
-/// How fast the plain loop is.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    /// Jobs that were taken since the last tick.
-    now: usize,
-    /// ... and between the one before and that, in the least time that is between two.
-    before: usize,
 }
 
 /// What became of a claim.
@@ -74,27 +59,10 @@ impl Claims {
     pub(super) const fn is_ahead(&self) -> bool {
         self.seen < self.next
     }
-}
 
-impl Pace {
-    /// So many times the least time has passed that is between two ticks.
-    pub(super) const fn tick(&mut self, passed: u32) {
-        self.before = self.now.div_ceil(passed as usize);
-        self.now = 0;
-    }
-
-    /// Whether jobs were taken between the last two ticks.
-    pub(super) const fn is_moving(&self) -> bool {
-        self.before > 0
-    }
-
-    /// Whether several jobs were taken in the least time that is between two ticks.
-    pub(super) const fn is_quick(&self) -> bool {
-        self.before > 1
-    }
-
-    fn at_once(&self) -> usize {
-        (self.before / SHARE).clamp(1, MOST_AT_ONCE)
+    /// So many jobs the batch had, where all of them were taken.
+    pub(super) fn all(&self) -> Option<usize> {
+        (self.batch.is_some() && self.seen >= self.limit).then_some(self.limit)
     }
 }
 
@@ -103,6 +71,7 @@ impl Outgoing {
     pub(crate) fn adopt(&self, arrived: &Arc<Arrived>) {
         let mut state = self.lock_caught_up();
         self.taken.store(0, Ordering::Release);
+        state.pace.begin(Instant::now());
         let limit = arrived.batch.entries.len();
         state.claims = Claims { batch: Some(Arc::clone(arrived)), limit, ..Claims::default() };
     }
@@ -130,7 +99,7 @@ impl Outgoing {
             until = (index + pace.at_once()).min(claims.limit);
             until = claims.void.first().map_or(until, |void| until.min(*void));
         }
-        let had_some = taking == Taking::Next && state.complete_current();
+        let is_worth_it = taking == Taking::Next && state.complete_current() && state.has_gathered();
         if delivery.is_risky() && !state.is_announced(delivery, waker) {
             // What was completed, and the announcement, are to be written.
             drop(state);
@@ -141,13 +110,13 @@ impl Outgoing {
             Taking::Next | Taking::Beside => state.take_up(delivery),
             Taking::Handle => state.begun.insert(delivery),
         }
-        state.pace.now += 1;
+        state.pace.takes();
         state.claims.seen = index + 1;
         state.claims.next = state.claims.next.max(until);
         self.taken.store(index + 1, Ordering::Release);
         let until = state.claims.next;
         let starts_ticking = state.starts_ticking();
-        self.unlock_and_wake(state, had_some);
+        self.unlock_and_wake(state, is_worth_it);
         if starts_ticking {
             self.port.begun();
         }
@@ -160,12 +129,16 @@ impl Outgoing {
         self.taken.store(behind, Ordering::Release);
     }
 
-    /// Takes the lock, and catches up with the plain loop; the driver is woken for what that has completed, where it waits for something.
+    /// Takes the lock, and catches up with the plain loop; the driver is woken for what that has completed, where it waits for it and it is enough.
     #[inline]
     pub(super) fn lock_caught_up(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
         let taken = self.taken.load(Ordering::Acquire);
-        if taken != state.claims.seen && state.catch_up(taken) && std::mem::take(&mut state.is_wanted) {
+        if taken != state.claims.seen
+            && state.catch_up(taken)
+            && state.has_gathered()
+            && std::mem::take(&mut state.is_wanted)
+        {
             self.wake();
         }
         state
@@ -248,7 +221,7 @@ impl State {
             // One that is void was taken out before it came here.
             if let Some(Entry { job, attempt, kind: Kind::Value, .. }) = entry {
                 had_some |= self.go_on_to(Delivery { job, attempt, generation });
-                self.pace.now += 1;
+                self.pace.takes();
             }
         }
         had_some

@@ -5,16 +5,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use distchan_proto::batch::{Entry, Kind};
 use distchan_proto::ids::{Attempt, JobId};
 use distchan_proto::limits;
+use parking_lot::MutexGuard;
 
 use crate::channel::delivery::Delivery;
 use crate::channel::outgoing::claims::Claims;
 use crate::channel::outgoing::room::Quick;
 use crate::channel::outgoing::{Label, Outgoing, State};
 use crate::channel::signal::Signal;
+
+/// Between two batches so many bytes are worth a write by the loop itself, which is a switch between threads less than to wake the driver for them later.
+const WORTH_A_WRITE: usize = 4096;
 
 /// How a job is taken in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +36,29 @@ impl Outgoing {
     /// The plain loop has asked for the next job: those in hand are completed.
     pub(crate) fn complete_current(&self) {
         let mut state = self.lock_caught_up();
-        let had_some = state.complete_current();
+        let had_some = state.complete_batch();
         self.unlock_and_wake(state, had_some);
     }
 
-    /// The same, where that was the last job that is here; [`Outgoing::flush`] has to follow.
+    /// The same, where that was the last job of a batch; [`Outgoing::flush`] or [`Outgoing::flush_if_worth_it`] has to follow.
     pub(crate) fn complete_last(&self) {
-        self.lock_caught_up().complete_current();
+        self.lock_caught_up().complete_batch();
     }
 
     /// Whoever has pushed here waits for what comes of it: where the driver sleeps, it is written now.
     pub(crate) fn flush(&self) {
-        let mut state = self.state.lock();
+        self.unlock_and_flush(self.state.lock());
+    }
+
+    /// The same where the next batch is here: it may wait for more.
+    pub(crate) fn flush_if_worth_it(&self) {
+        let state = self.state.lock();
+        if state.queue.bytes() >= WORTH_A_WRITE || state.has_gathered() {
+            self.unlock_and_flush(state);
+        }
+    }
+
+    fn unlock_and_flush(&self, mut state: MutexGuard<'_, State>) {
         if !state.queue.is_empty() && std::mem::take(&mut state.is_wanted) {
             drop(state);
             self.has_news.store(true, Ordering::Release);
@@ -177,6 +193,20 @@ impl State {
         true
     }
 
+    /// Whether so much has completed that the driver is to be woken for it, where it sleeps.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.queue.has_sealed() || self.pace.has_gathered(self.queue.bytes() > 0)
+    }
+
+    /// As [`State::complete_current`], where that may have been the last of a batch.
+    fn complete_batch(&mut self) -> bool {
+        let had_some = self.complete_current();
+        if let Some(jobs) = self.claims.all() {
+            self.pace.end(Instant::now(), jobs);
+        }
+        had_some
+    }
+
     pub(super) fn complete_current(&mut self) -> bool {
         self.is_stale = false;
         if let [one] = self.current.as_slice() {
@@ -193,6 +223,7 @@ impl State {
     /// Completes a job: its last result says so, if that is still here, or a run of completed jobs grows by one.
     #[inline]
     pub(super) fn complete(&mut self, delivery: Delivery) {
+        self.pace.completes();
         if let Some(last) = self.queue.last_mut()
             && last.attempt == delivery.attempt
         {

@@ -7,6 +7,7 @@ mod claims;
 mod hurry;
 mod in_hand;
 mod label;
+mod pace;
 mod queue;
 mod room;
 
@@ -24,10 +25,11 @@ use crate::channel::error::SendErrorKind;
 use crate::channel::outgoing::announce::{Announcing, Current};
 use crate::channel::outgoing::begun::Begun;
 pub(crate) use crate::channel::outgoing::claims::Claim;
-use crate::channel::outgoing::claims::{Claims, Pace};
+use crate::channel::outgoing::claims::Claims;
 use crate::channel::outgoing::hurry::{Hurry, Lent};
 pub(crate) use crate::channel::outgoing::in_hand::Taking;
 pub(crate) use crate::channel::outgoing::label::Label;
+use crate::channel::outgoing::pace::Pace;
 use crate::channel::outgoing::queue::Queue;
 use crate::channel::outgoing::room::Quick;
 pub(crate) use crate::channel::outgoing::room::{PushError, Reservation, Room};
@@ -332,6 +334,7 @@ impl State {
             return None;
         };
         self.is_wanted = false;
+        self.pace.is_fetched();
         self.quick = Quick::default();
         self.hurry.fetched(first, &mut batch, wants);
         self.offer_room();

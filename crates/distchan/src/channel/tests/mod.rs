@@ -1,6 +1,7 @@
-//! The untyped ends without a driver: what a reset drops, and what is announced when.
+//! The untyped ends without a driver: what a reset drops, what is announced when, and when the driver is woken.
 
 mod announcing;
+mod gathering;
 mod generations;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use distchan_proto::time::Time;
 use crate::channel::delivery::Delivery;
 use crate::channel::inbox::Inbox;
 use crate::channel::intake::Intake;
-use crate::channel::outgoing::{Bounds, Claim, Outgoing, Taking};
+use crate::channel::outgoing::{Bounds, Claim, Outgoing, Room, Taking};
 use crate::channel::port::{Keep, Port};
 use crate::channel::stopper;
 use crate::codec::{Codec, Postcard};
@@ -63,8 +64,12 @@ struct Channel {
 
 impl Channel {
     fn new() -> Self {
+        Self::with_room_for(4)
+    }
+
+    fn with_room_for(values: usize) -> Self {
         let port = Arc::new(Counting::default());
-        let bounds = Bounds { values: 4, bytes: 1024, max_value: 1024 };
+        let bounds = Bounds { values, bytes: 8192, max_value: 2048 };
         let answers = Outgoing::new(Arc::clone(&port) as Arc<dyn Port>, bounds);
         Self { port, inbox: Inbox::new(), answers }
     }
@@ -105,8 +110,13 @@ impl Channel {
     }
 
     fn result(&self, value: u32) {
-        let room = crate::channel::outgoing::Room::Free;
-        self.answers.push_result(&value, Postcard::encode_scattered::<u32>, room).unwrap();
+        self.answers.push_result(&value, Postcard::encode_scattered::<u32>, Room::Free).unwrap();
+    }
+
+    /// A result of as many bytes as are allowed.
+    fn large_result(&self) {
+        let value = "x".repeat(2046);
+        self.answers.push_result(&value, Postcard::encode_scattered::<String>, Room::Free).unwrap();
     }
 
     fn cancel(&self, job: u64, attempt: u32) -> bool {
