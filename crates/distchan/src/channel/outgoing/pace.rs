@@ -61,7 +61,7 @@ impl Pace {
         let Some(begun) = self.begun.take() else { return };
         let job = nanos(now - begun) / jobs.max(1);
         // Where others were on the core meanwhile, it is not the jobs that have become so much longer.
-        self.job = Some(self.job.map_or(job, |before| job.min(2 * before)).max(1));
+        self.job = Some(self.job.map_or(job, |before| job.min(before.saturating_mul(2))).max(1));
     }
 
     /// So many times the least time has passed that is between two ticks.
@@ -165,6 +165,15 @@ mod tests {
         let mut pace = paced(Duration::from_micros(1));
         did(&mut pace, 10, Duration::from_millis(1));
         assert_eq!(pace.at_once(), 20);
+        did(&mut pace, 10, Duration::from_micros(1));
+        assert_eq!(pace.at_once(), 40);
+    }
+
+    #[test]
+    fn jobs_that_take_longer_than_can_be_counted_are_long() {
+        let mut pace = Pace { job: Some(usize::MAX), ..Pace::default() };
+        pace.completes();
+        assert!(pace.at_once() == 1 && pace.has_gathered(true));
         did(&mut pace, 10, Duration::from_micros(1));
         assert_eq!(pace.at_once(), 40);
     }
