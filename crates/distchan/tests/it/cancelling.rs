@@ -10,7 +10,7 @@ use distchan::{
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use crate::helpers::{collect, failure, poll_once, run, run_paused, settle, until, worker};
+use crate::helpers::{collect, failure, poll_once, run, run_paused, server, settle, until, worker};
 
 fn stats(server: &Server) -> ChannelStats {
     *server.stats().channel("work").unwrap()
@@ -49,7 +49,7 @@ fn a_dropped_call_stops_its_handler_and_frees_its_place() {
 #[test]
 fn a_handle_learns_that_its_job_was_cancelled_and_its_result_goes_nowhere() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, mut results) = server.channel::<u32, u32>("work").credit(1).open().unwrap();
         let (mut taken, _answers) = worker(&server).await.channel::<u32, u32>("work").await.unwrap();
         let handle = jobs.submit(1).await.unwrap();
@@ -80,7 +80,7 @@ fn a_handle_learns_that_its_job_was_cancelled_and_its_result_goes_nowhere() {
 #[test]
 fn a_job_that_is_cancelled_before_it_is_taken_is_never_seen() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, mut results) = server.channel::<u32, u32>("work").credit(10).open().unwrap();
         let (mut taken, answers) = worker(&server).await.channel::<u32, u32>("work").await.unwrap();
         jobs.send(1).await.unwrap();
@@ -102,7 +102,7 @@ fn a_job_that_is_cancelled_before_it_is_taken_is_never_seen() {
 #[test]
 fn a_plain_loop_goes_on_although_its_job_was_cancelled() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, mut results) = server.channel::<u32, u32>("work").open().unwrap();
         let (mut taken, answers) = worker(&server).await.channel::<u32, u32>("work").await.unwrap();
         let handle = jobs.submit(1).await.unwrap();
@@ -176,7 +176,7 @@ fn a_dropped_map_cancels_what_it_has_sent() {
 #[test]
 fn a_handler_that_computes_can_look_whether_anybody_waits() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
         let (begun, mut has_begun) = mpsc::unbounded_channel();
         let (stopped, mut has_stopped) = mpsc::unbounded_channel();
@@ -205,7 +205,7 @@ fn a_handler_that_computes_can_look_whether_anybody_waits() {
 #[test]
 fn a_handler_that_computes_learns_that_its_server_is_gone_for_good() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
         let (begun, mut has_begun) = mpsc::unbounded_channel();
         let serving = worker(&server).await.serve_blocking("work", move |job: u32| {

@@ -7,7 +7,7 @@ use distchan::{Code, ConnectError, Server, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::helpers::{Blob, Xor, collect, refusal_of, run, server, worker};
+use crate::helpers::{Blob, Xor, collect, place, refusal_of, run, server, worker};
 
 #[test]
 fn values_arrive_in_order_at_one_worker() {
@@ -222,7 +222,7 @@ fn with_a_transform_on_one_side_only_both_sides_get_an_error() {
 #[test]
 fn different_signatures_are_refused_with_both_named() {
     run(async {
-        let server = Server::builder().signature("app/v1").bind("127.0.0.1:0").await.unwrap();
+        let server = Server::builder().signature("app/v1").bind(place()).await.unwrap();
         let refused = Worker::builder().signature("app/v2").connect(server.local_addr()).await.unwrap_err();
         let text = refused.to_string();
         assert!(text.contains(&server.local_addr().to_string()), "{text}");
@@ -242,7 +242,7 @@ fn different_signatures_are_refused_with_both_named() {
 #[test]
 fn no_signature_is_another_signature() {
     run(async {
-        let server = Server::builder().signature("app/v1").bind("127.0.0.1:0").await.unwrap();
+        let server = Server::builder().signature("app/v1").bind(place()).await.unwrap();
         let refused = Worker::connect(server.local_addr()).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Refused { code: Code::Signature, .. }), "{refused}");
     });
@@ -251,7 +251,7 @@ fn no_signature_is_another_signature() {
 #[test]
 fn equal_signatures_are_let_in() {
     run(async {
-        let server = Server::builder().signature("app/v1").bind("127.0.0.1:0").await.unwrap();
+        let server = Server::builder().signature("app/v1").bind(place()).await.unwrap();
         let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
         let worker = Worker::builder().signature("app/v1").connect(server.local_addr()).await.unwrap();
         tokio::spawn(worker.serve("work", |job: u32| async move { job + 1 }).into_future());

@@ -242,7 +242,7 @@ fn several_jobs_are_in_hand_at_once_and_end_in_any_order() {
 #[test]
 fn whoever_holds_more_jobs_than_it_has_said_is_given_another_one_all_the_same() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, mut results) = server.channel::<u32, u32>("work").open().unwrap();
         let worker = Worker::connect(server.local_addr()).await.unwrap();
         // One at once, as far as the server is told.

@@ -1,6 +1,6 @@
 //! Looking at a server: who is there, how every channel stands.
 
-use distchan::Worker;
+use distchan::{Server, Worker};
 
 use crate::helpers::{poll_once, run, server, until, worker};
 
@@ -108,7 +108,7 @@ fn stats_tell_how_every_channel_stands() {
 #[test]
 fn local_addr_says_which_port_was_taken() {
     run(async {
-        let server = server().await;
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
         let text = server.local_addr().to_string();
         assert!(text.starts_with("127.0.0.1:") && !text.ends_with(":0"), "{text}");
         Worker::connect(&text).await.unwrap();

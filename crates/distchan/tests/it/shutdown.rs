@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use distchan::{ChannelError, Code, RecvError, SendErrorKind, Server, Worker};
 
-use crate::helpers::{collect, poll_once, run, run_paused, server, until, worker};
+use crate::helpers::{collect, place, poll_once, run, run_paused, server, until, worker};
 
 #[test]
 fn receivers_of_unfinished_channels_get_an_error_and_not_the_end() {
@@ -103,7 +103,7 @@ fn workers_get_an_error_and_not_the_end() {
 #[test]
 fn the_address_is_free_again_at_once() {
     run(async {
-        let mut address = "127.0.0.1:0".to_owned();
+        let mut address = place();
         for _ in 0..20 {
             let server = Server::bind(&address).await.unwrap();
             address = server.local_addr().to_string();

@@ -2,6 +2,8 @@
 
 use distchan::{SendError, Server, Worker};
 
+use crate::helpers::place;
+
 async fn capitalize(address: &str) {
     let server = Server::bind(address).await.unwrap();
     let address = server.local_addr().to_string();
@@ -32,7 +34,7 @@ async fn capitalize(address: &str) {
 
 #[tokio::test]
 async fn the_pair_of_the_readme_works_over_tcp() {
-    capitalize("127.0.0.1:0").await;
+    capitalize(&place()).await;
 }
 
 #[cfg(unix)]

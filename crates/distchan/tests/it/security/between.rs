@@ -9,7 +9,7 @@ use distchan::{SecurityError, Server, Worker};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::helpers::run;
+use crate::helpers::{place, run};
 use crate::security::{distrust, served, work};
 
 /// What the worker sent, and the server.
@@ -47,7 +47,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
 #[test]
 fn who_listens_hears_nothing_and_who_repeats_it_ten_thousand_times_gets_nothing() {
     run(async {
-        let server = Server::builder().secure().bind("127.0.0.1:0").await.unwrap();
+        let server = Server::builder().secure().bind(place()).await.unwrap();
         let (jobs, _results) = server.channel::<String, String>("work").open().unwrap();
         let (port, listening) = listen_in(&server);
         let ticket = server.ticket().unwrap().with_address(format!("127.0.0.1:{port}").as_str()).unwrap();

@@ -7,7 +7,7 @@ use distchan::{Server, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::helpers::{run, until};
+use crate::helpers::{run, server, until};
 use crate::security::{served, work};
 
 /// Connections that begin like this, and then say nothing more.
@@ -52,7 +52,7 @@ fn a_crowd_of_stalled_handshakes_keeps_no_worker_out() {
 #[test]
 fn the_same_without_tls() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let (jobs, _results) = server.channel::<u32, u32>("work").open().unwrap();
         let crowd = stall(&server, 400, b"distchan\x01\0\x01\0\x10").await;
         let began = Instant::now();

@@ -1,10 +1,10 @@
 //! TLS against none: both sides say so, at once and in words.
 
-use distchan::{Code, ConnectError, SecurityError, Server, Worker};
+use distchan::{Code, ConnectError, SecurityError, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::helpers::run;
+use crate::helpers::{run, server};
 use crate::security::{distrust, served};
 
 #[test]
@@ -23,7 +23,7 @@ fn a_worker_without_a_ticket_is_told_that_it_needs_one() {
 #[test]
 fn a_ticket_is_not_for_a_server_without_encryption() {
     run(async {
-        let plain = Server::bind("127.0.0.1:0").await.unwrap();
+        let plain = server().await;
         let (other, _jobs) = served().await;
         let ticket = other.ticket().unwrap().with_address(plain.local_addr()).unwrap();
         let error = Worker::connect(ticket).await.unwrap_err();

@@ -10,9 +10,11 @@ use std::future::IntoFuture;
 
 use distchan::{ConnectError, JobSender, SecurityError, Server, Worker};
 
+use crate::helpers::place;
+
 /// A server with tickets at a free port, a channel whose jobs it sends, and a worker that answers them.
 async fn served() -> (Server, JobSender<u32, u32>) {
-    let server = Server::builder().secure().bind("127.0.0.1:0").await.unwrap();
+    let server = Server::builder().secure().bind(place()).await.unwrap();
     let (jobs, _) = server.channel::<u32, u32>("work").open().unwrap();
     work(&Worker::connect(server.ticket().unwrap()).await.unwrap());
     assert_eq!(jobs.call(0).await.unwrap(), 1);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use distchan::{Code, ConnectError, Security, SecurityError, Server, Ticket, TicketError, Worker};
 
-use crate::helpers::{run, until};
+use crate::helpers::{place, run, server, until};
 use crate::security::{distrust, served, work};
 
 #[test]
@@ -12,7 +12,7 @@ fn one_pasted_line_connects_encrypted() {
     run(async {
         let (server, jobs) = served().await;
         let line = server.ticket().unwrap().to_string();
-        assert!(line.starts_with("distchan://127.0.0.1:"), "{line}");
+        assert!(line.starts_with(&format!("distchan://{}/", server.local_addr())), "{line}");
         assert_eq!(line, server.ticket().unwrap().to_string(), "it is the same each time");
         work(&Worker::connect(format!("  {line}\n")).await.unwrap());
         server.wait_for_workers(2).await;
@@ -25,7 +25,7 @@ fn one_pasted_line_connects_encrypted() {
 #[test]
 fn large_values_go_both_ways() {
     run(async {
-        let server = Server::builder().secure().bind("127.0.0.1:0").await.unwrap();
+        let server = Server::builder().secure().bind(place()).await.unwrap();
         let (jobs, mut results) = server.channel::<Vec<u8>, Vec<u8>>("large").open().unwrap();
         let worker = Worker::connect(server.ticket().unwrap()).await.unwrap();
         tokio::spawn(async move {
@@ -56,7 +56,7 @@ fn a_wrong_secret_is_refused_at_once_and_others_are_served() {
         let (server, jobs) = served().await;
         let ticket = server.ticket().unwrap();
         // Another server's secret with this server's key: what somebody has who knows all but the secret.
-        let other = Server::builder().secure().bind("127.0.0.1:0").await.unwrap();
+        let other = Server::builder().secure().bind(place()).await.unwrap();
         let forged = with_secret_of(&ticket, &other.ticket().unwrap());
         let began = Instant::now();
         let error = Worker::builder().reconnect(Duration::from_secs(60)).connect(forged).await.unwrap_err();
@@ -142,7 +142,7 @@ fn who_came_with_a_ticket_that_is_revoked_is_turned_out_and_stays_out() {
 fn another_servers_key_is_refused_before_anything_is_sent() {
     run(async {
         let (server, jobs) = served().await;
-        let other = Server::builder().secure().bind("127.0.0.1:0").await.unwrap();
+        let other = Server::builder().secure().bind(place()).await.unwrap();
         let ticket = other.ticket().unwrap().with_address(server.local_addr()).unwrap();
         let error = Worker::connect(ticket).await.unwrap_err();
         assert!(error.to_string().contains("its key is not the one in the ticket"), "{error}");
@@ -159,7 +159,7 @@ fn a_kept_identity_outlives_the_server_and_its_workers_come_back() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("identity");
         let security = Security::tickets_kept_in(&file);
-        let first = Server::builder().security(security.clone()).bind("127.0.0.1:0").await.unwrap();
+        let first = Server::builder().security(security.clone()).bind(place()).await.unwrap();
         let (ticket, address) = (first.ticket().unwrap(), first.local_addr().clone());
         let gone = first.new_ticket().issue().unwrap();
         first.revoke(&gone).unwrap();
@@ -198,7 +198,7 @@ fn what_is_no_ticket_is_not_shown() {
 #[test]
 fn a_server_without_tickets_says_how_to_have_them() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server().await;
         let error = server.ticket().unwrap_err();
         assert!(error.to_string().contains("Server::builder().secure()"), "{error}");
         let error = Server::builder().secure().bind("memory:secure").await.unwrap_err();
