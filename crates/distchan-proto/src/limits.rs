@@ -59,6 +59,10 @@ pub const PIECES_PER_MICROSECOND: usize = 400;
 /// After so many bytes of frames a side says what has arrived.
 pub const ACKNOWLEDGE_EVERY: usize = 128 * 1024;
 
+/// ... and along with what it writes anyhow, after so many: that costs a few bytes, and the later the other side hears of many small frames, the
+/// longer whoever waits behind that waits until all of them are freed.
+pub const ACKNOWLEDGE_ALONG: usize = 8 * 1024;
+
 /// The default bound on one encoded value, either way. A larger one is refused on the sender's side, before it travels.
 pub const DEFAULT_MAX_VALUE: usize = 16 * 1024 * 1024;
 

@@ -200,7 +200,7 @@ impl Replay {
 
     /// Whether it is worth it to say what has arrived, though not yet time to.
     pub(crate) const fn has_much_to_say(&self) -> bool {
-        self.unsaid >= limits::ACKNOWLEDGE_EVERY / 2
+        self.unsaid >= limits::ACKNOWLEDGE_ALONG
     }
 
     /// What has arrived is being said.
