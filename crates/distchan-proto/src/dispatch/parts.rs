@@ -87,9 +87,7 @@ impl Parts {
     pub(crate) fn flush(&mut self, outcomes: &mut Outcomes) {
         if self.leading == self.source.entries.len() && self.leading > 0 {
             self.leading = 0;
-            let entries = std::mem::take(&mut self.source.entries);
-            let batch = Batch { payload: self.source.payload.clone(), entries, ..Batch::default() };
-            return outcomes.release(Release { sink: self.sink, batch });
+            return outcomes.release(Release { sink: self.sink, batch: std::mem::take(&mut self.source) });
         }
         self.spill();
         if self.entries.is_empty() {

@@ -201,7 +201,9 @@ impl State {
     /// As [`State::complete_current`], where that may have been the last of a batch.
     fn complete_batch(&mut self) -> bool {
         let had_some = self.complete_current();
-        if let Some(jobs) = self.claims.all() {
+        if self.pace.has_begun()
+            && let Some(jobs) = self.claims.all()
+        {
             self.pace.end(Instant::now(), jobs);
         }
         had_some
@@ -209,15 +211,12 @@ impl State {
 
     pub(super) fn complete_current(&mut self) -> bool {
         self.is_stale = false;
-        if let [one] = self.current.as_slice() {
-            let delivery = one.delivery;
-            self.current.clear();
-            self.complete(delivery);
-            return true;
-        }
-        let several = std::mem::take(&mut self.current);
-        several.iter().for_each(|one| self.complete(one.delivery));
-        !several.is_empty()
+        let mut current = std::mem::take(&mut self.current);
+        let had_some = !current.is_empty();
+        current.drain(..).for_each(|one| self.complete(one.delivery));
+        // Its memory is for the next.
+        self.current = current;
+        had_some
     }
 
     /// Completes a job: its last result says so, if that is still here, or a run of completed jobs grows by one.

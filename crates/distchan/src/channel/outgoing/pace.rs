@@ -56,7 +56,12 @@ impl Pace {
         self.begun = Some(now);
     }
 
-    /// ... and has done all of it, which were so many jobs.
+    /// Whether it has, and has not done all of it.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// It has done all of it, which were so many jobs.
     pub(super) fn end(&mut self, now: Instant, jobs: usize) {
         let Some(begun) = self.begun.take() else { return };
         let job = nanos(now - begun) / jobs.max(1);
