@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::payload::{Tally, encoded_bytes};
@@ -40,6 +41,16 @@ pub(crate) struct Timed {
     pub(crate) alone: Vec<Duration>,
     /// In W6, how long the large value was under way.
     pub(crate) beside: Option<Duration>,
+}
+
+impl Timed {
+    /// For so many round trips, one after the other. Their times' memory is here already: else the system would bring a page of it now and then,
+    /// between two of them.
+    pub(crate) fn one_in_flight(count: u64) -> Result<Self> {
+        let mut round_trips = vec![Duration::MAX; usize::try_from(count)?];
+        round_trips.clear();
+        Ok(Self { sent: count, round_trips, ..Self::default() })
+    }
 }
 
 /// What a run prints.

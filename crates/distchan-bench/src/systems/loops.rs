@@ -35,7 +35,7 @@ pub(super) async fn time_round_trips(
     order: &Order,
     mut ask: impl AsyncFnMut(Item) -> Result<Item>,
 ) -> Result<Timed> {
-    let mut timed = Timed { sent: order.n, ..Timed::default() };
+    let mut timed = Timed::one_in_flight(order.n)?;
     let arrived = Cell::new(0);
     while_moving(&arrived, async {
         for id in 0..order.n {

@@ -66,7 +66,7 @@ impl System for Zmq {
                 stopped.wait()
             }
             Work::OneInFlight => {
-                let mut timed = Timed { sent: n, ..Timed::default() };
+                let mut timed = Timed::one_in_flight(n)?;
                 for id in 0..n {
                     let start = Instant::now();
                     send(&jobs[0], &Item::job(id, &()))?;

@@ -137,7 +137,7 @@ fn one_in_flight(
 ) -> Result<Measured> {
     let ends = incoming.into_iter().zip(outgoing).next();
     let (mut incoming, mut outgoing) = ends.ok_or_else(|| anyhow!("there is no worker"))?;
-    let mut timed = Timed { sent: order.n, ..Timed::default() };
+    let mut timed = Timed::one_in_flight(order.n)?;
     for id in 0..order.n {
         let start = Instant::now();
         outgoing.encode(&Item::job(id, &()))?;
