@@ -44,11 +44,6 @@ impl Clock {
         };
         sleep.await;
     }
-
-    /// Where those live who do hardly anything but sleep.
-    pub(super) const fn timers(&self) -> &Handle {
-        &self.timers
-    }
 }
 
 /// How long a connection that has said goodbye stays open for the peer to read it.

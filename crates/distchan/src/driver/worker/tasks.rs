@@ -8,6 +8,7 @@ use distchan_proto::carrier::Carrier;
 #[cfg(feature = "tls")]
 use distchan_proto::error::Code;
 use distchan_proto::limits;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -38,6 +39,7 @@ pub(crate) fn spawn(
     patience: Duration,
 ) -> io::Result<oneshot::Receiver<Result<(), ConnectFailed>>> {
     let (connected, answer) = oneshot::channel();
+    let looks = threads::looks(target.address())?;
     threads::bytes(target.address())?.spawn(async move {
         // Also where a user's transform panics: nobody must wait for what can no longer happen.
         let _over = Over(Arc::clone(&shared));
@@ -45,7 +47,7 @@ pub(crate) fn spawn(
             Ok(stream) => {
                 // Whoever asked may have gone; the machine knows.
                 let _ = connected.send(Ok(()));
-                run(&shared, &target, patience, stream).await;
+                run(&shared, &target, patience, stream, &looks).await;
             }
             Err(error) => {
                 let _ = connected.send(Err(error));
@@ -56,12 +58,12 @@ pub(crate) fn spawn(
 }
 
 /// One connection after the other.
-async fn run(shared: &Arc<Shared>, target: &Target, patience: Duration, mut stream: Stream) {
+async fn run(shared: &Arc<Shared>, target: &Target, patience: Duration, mut stream: Stream, looks: &Handle) {
     // Since when, and how often, a connection was looked for in vain.
     let mut search = Search::new();
     loop {
         let began = Instant::now();
-        let ended = run_connection(shared, stream).await;
+        let ended = run_connection(shared, stream, looks).await;
         shared.with(|core, _| core.machine.handle_disconnected(&ended.reason));
         if !shared.look(|core| core.machine.has_session()) {
             // What a first connection did not bring, whoever connects decides whether to try for.
@@ -154,7 +156,7 @@ fn random() -> u64 {
 }
 
 /// One connection, until it is over.
-async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
+async fn run_connection(shared: &Arc<Shared>, stream: Stream, looks: &Handle) -> Ended {
     let route = stream.route_of_worker();
     let guards_bytes = stream.guards_bytes();
     shared.forget_closing().await;
@@ -167,7 +169,7 @@ async fn run_connection(shared: &Arc<Shared>, stream: Stream) -> Ended {
     let mut others = JoinSet::new();
     others.spawn(write(Arc::clone(shared), writer));
     others.spawn(keep_time(Arc::clone(shared)));
-    others.spawn_on(keep_ticking(Arc::clone(shared)), shared.clock.timers());
+    others.spawn_on(keep_ticking(Arc::clone(shared)), looks);
     let reading = pump::read(reader, |arrived| shared.with(|core, now| core.handle_arrived(now, arrived)));
     let mut reading = std::pin::pin!(reading);
     let ended = tokio::select! {
