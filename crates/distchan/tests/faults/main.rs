@@ -7,6 +7,8 @@
 
 mod bytes;
 mod cut;
+#[path = "../it/place.rs"]
+mod place;
 mod proxied;
 mod proxy;
 mod silence;

@@ -8,6 +8,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
+use crate::place::place;
 use crate::proxy::{Fault, Way};
 use crate::site::{IN_HAND, Site, Times, run};
 
@@ -46,7 +47,7 @@ fn a_server_that_was_busy_for_longer_than_lost_after_takes_nobody_for_lost() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let builder = Server::builder().heartbeat(LOST_AFTER / 4, LOST_AFTER);
-            let server = builder.bind("127.0.0.1:0").await.unwrap();
+            let server = builder.bind(place()).await.unwrap();
             let (jobs, mut results) = server.channel::<(), u32>("work").open().unwrap();
             bound.send(server.local_addr().clone()).unwrap();
             jobs.send(()).await.unwrap();

@@ -12,6 +12,7 @@ use distchan::{JobSender, Receiver, Server, ServerBuilder, SessionId, Worker};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::place::place;
 use crate::proxy::Proxy;
 
 /// A test that has not ended by then hangs.
@@ -97,7 +98,7 @@ impl Site {
 
     async fn with(builder: ServerBuilder, times: Times, seed: u64, credit: Option<u32>) -> Self {
         let builder = builder.heartbeat(times.heartbeat, times.lost_after).grace(times.grace);
-        let server = builder.bind("127.0.0.1:0").await.unwrap();
+        let server = builder.bind(place()).await.unwrap();
         let channel = server.channel(CHANNEL).capacity(64);
         let channel = match credit {
             Some(jobs) => channel.credit(jobs),

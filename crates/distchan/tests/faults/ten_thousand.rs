@@ -8,6 +8,7 @@ use distchan::{Server, Worker};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::place::place;
 use crate::proxy::{Cut, Proxy};
 use crate::site::run;
 
@@ -23,7 +24,7 @@ fn two_seconds_without_a_connection_in_ten_thousand_jobs_and_nothing_is_executed
 }
 
 async fn cut_in_the_middle() {
-    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::bind(place()).await.unwrap();
     let (jobs, mut results) = server.channel::<usize, usize>("work").open().unwrap();
     let proxy = Proxy::start(server.local_addr().to_string().parse().unwrap(), 1).await.unwrap();
     let executed: Arc<Vec<AtomicU32>> = Arc::new((0..JOBS).map(|_| AtomicU32::new(0)).collect());

@@ -7,7 +7,8 @@ use distchan::{Code, ConnectError, Server, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::helpers::{Blob, Xor, collect, place, refusal_of, run, server, worker};
+use crate::helpers::{Blob, Xor, collect, refusal_of, run, server, worker};
+use crate::place::place;
 
 #[test]
 fn values_arrive_in_order_at_one_worker() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -13,6 +13,8 @@ use distchan::{Receiver, RecvError, Refusal, Server, Transform, Worker};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::place::place;
 
 /// A test that has not ended by then hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,18 +44,6 @@ fn run_in(runtime: fn() -> Runtime, test: impl Future<Output = ()> + Send + 'sta
         Ok(Ok(())) => {}
         Ok(Err(panic)) => resume_unwind(panic),
         Err(_) => panic!("the test hangs: it has not ended within {LIMIT:?}"),
-    }
-}
-
-/// Where a server finds a free port: a place of its own, as far as the system has many. A worker whose server is gone goes on looking for it
-/// at its port, which may be another test's by then.
-pub(crate) fn place() -> String {
-    static PLACES: AtomicU16 = AtomicU16::new(0);
-    if cfg!(target_os = "linux") {
-        let [high, low] = PLACES.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        format!("127.1.{high}.{low}:0")
-    } else {
-        "127.0.0.1:0".to_owned()
     }
 }
 

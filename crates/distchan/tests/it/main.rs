@@ -29,6 +29,7 @@ mod job_handles;
 mod lifecycle;
 mod looking;
 mod maps;
+mod place;
 mod policies;
 mod receiving;
 mod refusals;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use distchan::{ChannelError, Code, RecvError, SendErrorKind, Server, Worker};
 
-use crate::helpers::{collect, place, poll_once, run, run_paused, server, until, worker};
+use crate::helpers::{collect, poll_once, run, run_paused, server, until, worker};
+use crate::place::place;
 
 #[test]
 fn receivers_of_unfinished_channels_get_an_error_and_not_the_end() {

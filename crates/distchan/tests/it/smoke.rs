@@ -2,7 +2,7 @@
 
 use distchan::{SendError, Server, Worker};
 
-use crate::helpers::place;
+use crate::place::place;
 
 async fn capitalize(address: &str) {
     let server = Server::bind(address).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use distchan::{Receiver, SendError, Server};
 
 use crate::children::{CHANNEL, Children};
+use crate::place::place;
 
 const JOBS: u64 = 100_000;
 
@@ -32,7 +33,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 
 /// Sends all jobs from a task of its own, and drops the last sender.
 async fn serve() -> (Server, Receiver<(u64, u64)>) {
-    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::bind(place()).await.unwrap();
     let (jobs, results) = server.channel::<u64, (u64, u64)>(CHANNEL).open().unwrap();
     tokio::spawn(async move {
         for job in 0..JOBS {

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::place::place;
 use crate::program::Program;
 
 /// Fewer than a server has places for strangers.
@@ -14,7 +15,7 @@ const DESCRIPTORS: &str = "ulimit -n 256; exec \"$0\" \"$@\"";
 fn a_server_without_descriptors_serves_again_when_there_are_some() {
     let mut command = Command::new("sh");
     command.args(["-c", DESCRIPTORS]).arg(std::env::current_exe().unwrap());
-    let server = Program::start_by(command, "server", "127.0.0.1:0", "server", 1);
+    let server = Program::start_by(command, "server", &place(), "server", 1);
     let address = server.says("bound");
     // More than it can have; those that it cannot accept wait in the system.
     let crowd: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(&address).unwrap()).collect();

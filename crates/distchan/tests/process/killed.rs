@@ -8,6 +8,7 @@ use distchan::Server;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::dice::Dice;
+use crate::place::place;
 use crate::program::Program;
 use crate::tally::{Tally, run};
 use crate::task::{Answer, CHANNEL, Kind, Task};
@@ -28,7 +29,7 @@ fn a_million_jobs_and_a_kill_every_200_ms() {
 
 /// Returns how many workers were killed.
 async fn kill_through(count: usize, work: Duration) -> u64 {
-    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::bind(place()).await.unwrap();
     let address = server.local_addr().to_string();
     let (jobs, mut results) = server.channel::<Task, Answer>(CHANNEL).open().unwrap();
     let start = |number: u64| Program::start("worker", &address, &format!("worker {number}"), 1);

@@ -17,6 +17,8 @@ mod exhausted;
 mod killed;
 #[cfg(target_os = "linux")]
 mod lossy;
+#[path = "../it/place.rs"]
+mod place;
 #[cfg(unix)]
 mod poison;
 #[cfg(unix)]

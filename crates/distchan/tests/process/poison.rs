@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use distchan::{AttemptEnd, Outcome, Server};
 
+use crate::place::place;
 use crate::program::Program;
 use crate::tally::{Tally, run};
 use crate::task::{Answer, CHANNEL, Kind, Task};
@@ -14,7 +15,7 @@ const POISON: u64 = 500;
 #[test]
 fn a_job_that_aborts_its_process_is_dead_after_three_and_bystanders_are_not_counted() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::bind(place()).await.unwrap();
         let address = server.local_addr().to_string();
         let (jobs, mut results) = server.channel::<Task, Answer>(CHANNEL).open().unwrap();
         let mut workers: Vec<Program> =

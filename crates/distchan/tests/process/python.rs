@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::place::place;
+
 use distchan::Server;
 use distchan::codec::Json;
 
@@ -17,7 +19,7 @@ async fn a_python_worker_does_jobs_and_sees_the_end() {
         println!("SKIP a_python_worker_does_jobs_and_sees_the_end: there is no python3 here");
         return;
     }
-    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::bind(place()).await.unwrap();
     let (jobs, mut results) = server.channel::<String, String>("capitalize").codec(Json).open().unwrap();
     let mut worker = tokio::process::Command::new("python3")
         .arg(script)

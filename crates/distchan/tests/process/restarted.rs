@@ -5,6 +5,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::place::place;
 use crate::program::Program;
 
 /// How long nobody listens.
@@ -12,7 +13,7 @@ const GONE: Duration = Duration::from_secs(1);
 
 /// An address of this machine that was free a moment ago.
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind(place()).unwrap().local_addr().unwrap().to_string()
 }
 
 #[test]

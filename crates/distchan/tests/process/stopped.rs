@@ -8,6 +8,7 @@ use std::time::Duration;
 use distchan::Server;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::place::place;
 use crate::program::Program;
 use crate::tally::{Tally, run};
 use crate::task::{Answer, CHANNEL, Kind, Task};
@@ -22,7 +23,7 @@ fn a_stopped_worker_s_jobs_are_done_elsewhere_and_it_serves_again() {
     run(async {
         let server = Server::builder().heartbeat(Duration::from_millis(300), Duration::from_secs(1));
         stop_and_continue(
-            server.bind("127.0.0.1:0").await.unwrap(),
+            server.bind(place()).await.unwrap(),
             Duration::from_secs(2),
             Duration::from_secs(4),
         )
@@ -34,7 +35,7 @@ fn a_stopped_worker_s_jobs_are_done_elsewhere_and_it_serves_again() {
 #[ignore = "takes half a minute; see the module's documentation"]
 fn a_worker_that_is_stopped_for_20_s_loses_its_jobs_within_16_s() {
     run(async {
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::bind(place()).await.unwrap();
         stop_and_continue(server, Duration::from_secs(20), Duration::from_secs(16)).await;
     });
 }
@@ -99,14 +100,14 @@ async fn stop_and_continue(server: Server, stop: Duration, limit: Duration) {
 fn a_handler_that_spins_on_all_threads_is_not_taken_for_dead() {
     run(async {
         let server = Server::builder().heartbeat(Duration::from_millis(300), Duration::from_millis(1_500));
-        spin(server.bind("127.0.0.1:0").await.unwrap(), Duration::from_secs(5)).await;
+        spin(server.bind(place()).await.unwrap(), Duration::from_secs(5)).await;
     });
 }
 
 #[test]
 #[ignore = "takes a minute; see the module's documentation"]
 fn a_handler_that_is_spinning_for_60_s_is_not_taken_for_dead() {
-    run(async { spin(Server::bind("127.0.0.1:0").await.unwrap(), Duration::from_secs(60)).await });
+    run(async { spin(Server::bind(place()).await.unwrap(), Duration::from_secs(60)).await });
 }
 
 /// Two workers, with as many spinning handlers as this machine has cores on each, and more than their runtimes have threads.

@@ -10,6 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::place::place;
 use crate::program::Program;
 
 /// As many as a server has places for, but for a few.
@@ -37,7 +38,7 @@ fn resident(server: &Program) -> u64 {
 
 /// The bytes that each of as many strangers costs, each of which has come so far.
 fn cost(what: &str, role: &str, mut come: impl FnMut(&str) -> TcpStream) {
-    let server = Program::start(role, "127.0.0.1:0", "server", 1);
+    let server = Program::start(role, &place(), "server", 1);
     let address = server.says("bound");
     // Whatever the first ones need once and for all.
     let first: Vec<TcpStream> = (0..2).map(|_| come(&address)).collect();

@@ -9,7 +9,8 @@ use distchan::{SecurityError, Server, Worker};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::helpers::{place, run};
+use crate::helpers::run;
+use crate::place::place;
 use crate::security::{distrust, served, work};
 
 /// What the worker sent, and the server.

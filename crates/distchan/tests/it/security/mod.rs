@@ -10,7 +10,7 @@ use std::future::IntoFuture;
 
 use distchan::{ConnectError, JobSender, SecurityError, Server, Worker};
 
-use crate::helpers::place;
+use crate::place::place;
 
 /// A server with tickets at a free port, a channel whose jobs it sends, and a worker that answers them.
 async fn served() -> (Server, JobSender<u32, u32>) {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use distchan::{Code, ConnectError, Security, SecurityError, Server, Ticket, TicketError, Worker};
 
-use crate::helpers::{place, run, server, until};
+use crate::helpers::{run, server, until};
+use crate::place::place;
 use crate::security::{distrust, served, work};
 
 #[test]
