@@ -97,6 +97,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_who_looks_now_and_then_may_be_woken_late() {
+        let try_it = std::thread::spawn(|| be_late(Duration::from_millis(1)));
+        if let Err(error) = try_it.join().unwrap() {
+            println!(
+                "SKIP only_who_looks_now_and_then_may_be_woken_late: the system does not let it ({error})"
+            );
+            return;
+        }
         let address = "127.0.0.1:0".parse().unwrap();
         let of = async |handle: Handle| handle.spawn(async { get_timerslack().unwrap() }).await.unwrap();
         assert_eq!(of(looks(&address).unwrap()).await, 5_000_000);

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::place::place;
-
 use distchan::Server;
 use distchan::codec::Json;
+
+use crate::place::place;
 
 /// The fingerprints of `String` under a codec for people, as `PROTOCOL.md` gives them.
 const STRING: &str = "983c6f44348c650caddbf6822ceb7bc3";

@@ -201,10 +201,8 @@ impl State {
     /// As [`State::complete_current`], where that may have been the last of a batch.
     fn complete_batch(&mut self) -> bool {
         let had_some = self.complete_current();
-        if self.pace.has_begun()
-            && let Some(jobs) = self.claims.all()
-        {
-            self.pace.end(Instant::now(), jobs);
+        if let Some(jobs) = self.claims.all() {
+            self.pace.end(jobs, Instant::now);
         }
         had_some
     }

@@ -56,15 +56,10 @@ impl Pace {
         self.begun = Some(now);
     }
 
-    /// Whether it has, and has not done all of it.
-    pub(super) const fn has_begun(&self) -> bool {
-        self.begun.is_some()
-    }
-
-    /// It has done all of it, which were so many jobs.
-    pub(super) fn end(&mut self, now: Instant, jobs: usize) {
+    /// ... and has done all of it, which were so many jobs. The clock is looked at where that is news.
+    pub(super) fn end(&mut self, jobs: usize, now: impl FnOnce() -> Instant) {
         let Some(begun) = self.begun.take() else { return };
-        let job = nanos(now - begun) / jobs.max(1);
+        let job = nanos(now() - begun) / jobs.max(1);
         // Where others were on the core meanwhile, it is not the jobs that have become so much longer.
         self.job = Some(self.job.map_or(job, |before| job.min(before.saturating_mul(2))).max(1));
     }
@@ -125,7 +120,7 @@ mod tests {
         for _ in 0..jobs {
             pace.takes();
         }
-        pace.end(now + each * u32::try_from(jobs).unwrap(), jobs);
+        pace.end(jobs, || now + each * u32::try_from(jobs).unwrap());
     }
 
     fn paced(each: Duration) -> Pace {
